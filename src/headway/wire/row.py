@@ -1,0 +1,151 @@
+"""The row: an activity as the wire shows it, whichever way it travels.
+
+Plex's members come first, in Plex's order and types. Ours follow and are absent when they have nothing to say:
+
+=================== =====================================================================================
+state               ``running``, ``cancelling``, ``succeeded``, ``failed``, ``cancelled`` or ``lost``
+fraction            0..1, up to six digits; absent while nobody knows
+completed, total    how many of ``unit`` are done, and of how many
+rate                units (without a count: fractions) per second, smoothed
+eta                 seconds left, counted from ``updatedAt``
+cancelRequested     true once someone asked for a stop, at ``cancelRequestedAt``; the user ``cancelledBy``
+                    (absent when the system asked), for ``cancelReason``
+overdue             true when it was asked to stop, its grace is over, and it still runs
+error               why it failed or was lost
+parentUUID          the activity it is a part of
+lease               seconds without a sign of life after which its worker counts as lost
+startedAt, endedAt  seconds since the epoch to the millisecond, as are ``updatedAt`` (the latest change) and
+                    ``lastReportAt`` (when the operation last spoke of the work; heartbeats do not count)
+=================== =====================================================================================
+
+Nothing is ever null, and a whole number has no decimal point.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import overload
+
+import msgspec
+
+from headway.core.activity import Activity, Attributes, Scalar
+
+_EXACT = 2.0**53
+_RATE_DIGITS = 6
+
+
+class Row(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={
+        "user": "userID",
+        "context": "Context",
+        "response": "Response",
+        "cancel_requested": "cancelRequested",
+        "cancel_requested_at": "cancelRequestedAt",
+        "cancelled_by": "cancelledBy",
+        "cancel_reason": "cancelReason",
+        "parent": "parentUUID",
+        "started_at": "startedAt",
+        "updated_at": "updatedAt",
+        "last_report_at": "lastReportAt",
+        "ended_at": "endedAt",
+    }.get,
+):
+    """One row. The order of the members is the order on the wire."""
+
+    uuid: str
+    type: str
+    cancellable: bool
+    user: int
+    title: str
+    subtitle: str
+    progress: int
+    """Whole percent, -1 while nobody knows."""
+    context: dict[str, Scalar] | None = None
+    response: dict[str, Scalar] | None = None
+    state: str | None = None
+    """A word, not a ``State``: another server may know more of them."""
+    fraction: float | None = None
+    completed: float | None = None
+    total: float | None = None
+    unit: str | None = None
+    rate: float | None = None
+    eta: float | None = None
+    cancel_requested: bool = False
+    cancel_requested_at: float | None = None
+    cancelled_by: int | None = None
+    cancel_reason: str | None = None
+    overdue: bool = False
+    error: str | None = None
+    parent: str | None = None
+    lease: float | None = None
+    started_at: float | None = None
+    updated_at: float | None = None
+    last_report_at: float | None = None
+    ended_at: float | None = None
+
+
+def row_of(activity: Activity) -> Row:
+    """The row that shows an activity."""
+    progress, cancel = activity.progress, activity.cancel
+    return Row(
+        uuid=activity.uuid,
+        type=activity.type,
+        cancellable=activity.cancellable,
+        user=activity.owner,
+        title=activity.title,
+        subtitle=activity.subtitle,
+        progress=progress.percent,
+        context=_bag(activity.context),
+        response=_bag(activity.response),
+        state=activity.state.value,
+        fraction=_number(progress.fraction, 6),
+        completed=_number(progress.completed),
+        total=_number(progress.total),
+        unit=progress.unit,
+        rate=_significant(progress.rate),
+        eta=_number(progress.eta, 3),
+        cancel_requested=cancel is not None,
+        cancel_requested_at=None if cancel is None else _number(cancel.at, 3),
+        cancelled_by=None if cancel is None else cancel.by,
+        cancel_reason=None if cancel is None else cancel.reason,
+        overdue=activity.overdue,
+        error=activity.error,
+        parent=activity.parent,
+        lease=_number(activity.lease),
+        started_at=_number(activity.started_at, 3),
+        updated_at=_number(activity.updated_at, 3),
+        last_report_at=_number(activity.reported_at, 3),
+        ended_at=_number(activity.ended_at, 3),
+    )
+
+
+def _number(value: float | None, digits: int | None = None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    if digits is not None:
+        value = round(value, digits)
+    # Beyond 2**53 a float has no unit digit left, and as an integer it could have 300 of them.
+    return int(value) if value == int(value) and abs(value) <= _EXACT else value
+
+
+def _significant(value: float | None) -> float | None:
+    return None if value is None else _number(float(f"{value:.{_RATE_DIGITS}g}"))
+
+
+@overload
+def _scalar(value: float) -> float | None: ...
+@overload
+def _scalar(value: Scalar) -> Scalar | None: ...
+def _scalar(value: Scalar) -> Scalar | None:
+    return _number(value) if isinstance(value, float) else value
+
+
+def _bag(bag: Attributes | None) -> dict[str, Scalar] | None:
+    """Members in alphabetical order, as Plex writes them; None when there are none."""
+    if not bag:
+        return None
+    return {key: value for key in sorted(bag) if (value := _scalar(bag[key])) is not None} or None
