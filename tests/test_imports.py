@@ -21,23 +21,23 @@ class Rule(NamedTuple):
 
 # cli, testing → server | client | integrations → hub, reporter, operations | stores → wire | ports → core
 BASE = "core ports wire"
-HUB = f"{BASE} hub reporter operations"
+HUB_PARTS = "hub flusher live liveness registry reporter operations"
+HUB = f"{BASE} {HUB_PARTS}"
+SIDES = f"{HUB} stores server client integrations"
 RULES = {
     "core": Rule("", "msgspec"),
     "ports": Rule("core", "msgspec"),
     "wire": Rule("core", "msgspec"),
     "stores": Rule(BASE, "msgspec redis nats"),
-    "hub": Rule(HUB, "msgspec"),
-    "reporter": Rule(HUB, "msgspec"),
-    "operations": Rule(HUB, "msgspec"),
+    **dict.fromkeys(HUB_PARTS.split(), Rule(HUB, "msgspec")),
     "client": Rule("core wire", "msgspec httpx2"),
     "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
     "integrations": Rule(HUB, "msgspec starlette"),
-    "cli": Rule(f"{HUB} stores server client integrations", "msgspec click rich uvicorn uvloop httpx2"),
-    "testing": Rule(f"{HUB} stores server client integrations", "msgspec pytest"),
+    "cli": Rule(SIDES, "msgspec click rich uvicorn uvloop httpx2"),
+    "testing": Rule(SIDES, "msgspec pytest"),
     "__main__": Rule("cli", ""),
     # The public names. The command line is a program, not a name.
-    "": Rule(f"{HUB} stores server client integrations", ""),
+    "": Rule(SIDES, ""),
 }
 # A list of what is pure, not of what is not: a clock cannot come in under a name nobody thought of.
 PURE = {
