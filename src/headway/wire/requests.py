@@ -1,0 +1,129 @@
+"""The bodies of requests that start and change activities, read strictly: what is not understood is refused.
+
+Everything raises ``InvalidInput`` with the member and the rule.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.errors import InvalidInput
+from headway.core.lifecycle import Report
+from headway.wire import bags, rules
+from headway.wire.json import parse_object, quoted
+
+MAX_TITLE = 256
+MAX_SUBTITLE = 512
+MAX_UNIT = 32
+MAX_ERROR = 2_000
+MIN_LEASE = 10.0
+MAX_LEASE = 86_400.0
+"""Seconds."""
+MAX_GRACE = 300.0
+"""Seconds."""
+
+
+class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ``POST /activities`` asks for."""
+
+    type: str
+    report: Report = Report()
+    """Title, subtitle, progress, counts and context at the start."""
+    cancellable: bool = False
+    parent: str | None = None
+    owner: int | None = None
+    """For whom; None for the one who asks."""
+    lease: float | None = None
+    """Seconds; None for the default."""
+    grace: float = DEFAULT_GRACE
+    """Seconds."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ``PATCH /activities/{uuid}`` tells. An empty one is a heartbeat."""
+
+    report: Report = Report()
+    state: State | None = None
+    """How it ended; None while it goes on."""
+    error: str | None = None
+    """Why it did not succeed; only with a ``state``."""
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """True when it tells nothing but that the worker is there."""
+        return self == Change()
+
+
+class _Member(NamedTuple):
+    """A member of a body: what it is called here, and what it may hold."""
+
+    field: str
+    rule: rules.Rule[Any]
+
+
+_Members = Mapping[str, _Member]
+
+_TOLD: _Members = {
+    "title": _Member("title", rules.text(MAX_TITLE)),
+    "subtitle": _Member("subtitle", rules.text(MAX_SUBTITLE)),
+    "progress": _Member("progress", rules.progress),
+    "completed": _Member("completed", rules.number(0)),
+    "total": _Member("total", rules.number(0)),
+    "unit": _Member("unit", rules.text(MAX_UNIT)),
+    "Context": _Member("context", bags.CONTEXT),
+}
+_ASKED: _Members = {
+    "type": _Member("type", rules.activity_type),
+    "cancellable": _Member("cancellable", rules.flag),
+    "parentUUID": _Member("parent", rules.uuid),
+    "userID": _Member("owner", rules.user),
+    "lease": _Member("lease", rules.number(MIN_LEASE, MAX_LEASE)),
+    "grace": _Member("grace", rules.number(0, MAX_GRACE)),
+}
+_TOLD_LATER: _Members = {**_TOLD, "Response": _Member("response", bags.RESPONSE)}
+_ENDED: _Members = {
+    "state": _Member("state", rules.terminal_state),
+    "error": _Member("error", rules.text(MAX_ERROR)),
+}
+
+
+def parse_new_activity(body: bytes) -> NewActivity:
+    """The body of a ``POST /activities``."""
+    told, asked = _read(body, _TOLD, _ASKED)
+    if "type" not in asked:
+        raise InvalidInput("type: is missing")
+    return NewActivity(report=Report(**told), **asked)
+
+
+def parse_change(body: bytes) -> Change:
+    """The body of a ``PATCH /activities/{uuid}``."""
+    told, ended = _read(body, _TOLD_LATER, _ENDED)
+    if "error" in ended and ended.get("state") in (None, State.SUCCEEDED):
+        raise InvalidInput("error: only goes with a state of failed, cancelled or lost")
+    return Change(report=Report(**told), **ended)
+
+
+def _read(body: bytes, *groups: _Members) -> list[dict[str, Any]]:
+    """The checked values of each group of members, by field."""
+    given = parse_object(body)
+    known = [name for group in groups for name in group]
+    for name in given:
+        if name not in known:
+            raise _unknown(name, known)
+    return [
+        {member.field: member.rule(name, given[name]) for name, member in group.items() if name in given}
+        for group in groups
+    ]
+
+
+def _unknown(name: str, known: list[str]) -> InvalidInput:
+    # Compared without case, which is what is wrong most often: context, userId.
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower()[:64], by_lower, n=1)
+    hint = f"did you mean {by_lower[near[0]]}?" if near else f"there are {', '.join(known)}"
+    return InvalidInput(f"{quoted(name)}: no such member; {hint}")
