@@ -1,0 +1,100 @@
+"""What an activity is: the record of one asynchronous operation."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from headway.core.progress import Progress
+
+Scalar = str | int | float | bool
+Attributes = Mapping[str, Scalar]
+"""A flat bag of named values: XML can carry it as attributes, JSON as an object."""
+
+DEFAULT_GRACE = 10.0
+"""Seconds an operation gets to stop by itself before it is stopped harder, or shown as overdue."""
+
+
+class State(enum.StrEnum):
+    """Where an activity is in its life; see ``lifecycle.TRANSITIONS`` for the moves."""
+
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """True for the four states that nothing leaves."""
+        return self not in (State.RUNNING, State.CANCELLING)
+
+
+class CancelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asked an activity to stop, when and why."""
+
+    at: float
+    """Seconds since the epoch."""
+    by: int | None = None
+    """The user who asked; None when the system did (a timeout, a shutdown)."""
+    reason: str | None = None
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One asynchronous operation, as it stands after its latest change. Never modified: changes give a new record."""
+
+    uuid: str
+    """Lower-case, 36 characters: what clients cancel and follow by."""
+    type: str
+    """Dotted, such as ``library.update.section``."""
+    owner: int
+    """The user it belongs to; ``userID`` on the wire, 1 is the owner of the server."""
+    started_at: float
+    """Seconds since the epoch, like every time in the record."""
+    updated_at: float
+    """When anything about it last changed."""
+    title: str = ""
+    subtitle: str = ""
+    cancellable: bool = False
+    state: State = State.RUNNING
+    progress: Progress = Progress()
+    context: Attributes | None = None
+    """What it is about, by string ids. Grows during life."""
+    response: Attributes | None = None
+    """What came out of it."""
+    error: str | None = None
+    """Why it failed or was lost."""
+    parent: str | None = None
+    cancel: CancelRequest | None = None
+    overdue: bool = False
+    """The operation was asked to stop, its grace is over, and it still runs."""
+    grace: float = DEFAULT_GRACE
+    """Seconds between the request to stop and ``overdue`` (or the harder stop)."""
+    ended_at: float | None = None
+    reported_at: float | None = None
+    """When its operation last said something about the work (heartbeats do not count)."""
+    lease: float | None = None
+    """Seconds without a sign of life after which a remote worker counts as lost; None for an operation in process."""
+    epoch: int = 0
+    """Fences the worker: it grows when the operation is given up, and a report of an older epoch is refused."""
+    node: str | None = None
+    """The server process that runs an operation in process; None for a remote worker."""
+    fingerprint: str | None = None
+    """What the start asked for, when it came with an Idempotency-Key."""
+    started_revision: int = 0
+    """The position of its start among all changes; 0 before it is committed."""
+    revision: int = 0
+    """The position of its latest change."""
+
+    @property
+    def ended(self) -> bool:
+        """True once nothing changes it any more."""
+        return self.state.ended
+
+    @property
+    def fence(self) -> tuple[State, int]:
+        """What a writer must have seen for its change to count (compare-and-set)."""
+        return (self.state, self.epoch)

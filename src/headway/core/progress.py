@@ -1,0 +1,127 @@
+"""How far an operation is: a fraction, a count of units, or nobody knows.
+
+``rate`` is smoothed exponentially over time; ``eta`` follows from it. Both are absent until there is enough data:
+"not enough data" is an answer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+RATE_WINDOW = 15.0
+"""Seconds over which older speed is forgotten (the time constant of the smoothing)."""
+
+RATE_SAMPLE = 1.0
+"""Seconds between two samples: shorter spans measure the scheduler, not the work."""
+
+INDETERMINATE = -1
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far, in which unit, how fast. A value: advancing gives a new one."""
+
+    fraction: float | None = 0.0
+    """0..1, or None while nobody knows (``-1`` on the wire)."""
+    completed: float | None = None
+    """Units done."""
+    total: float | None = None
+    """Units in all."""
+    unit: str | None = None
+    """What is counted: ``bytes``, ``files``, ``s``."""
+    rate: float | None = None
+    """Units (or, without a count, fractions) per second, smoothed; None without enough data."""
+    sampled: float | None = None
+    """The count or fraction at the last sample of the rate."""
+    sampled_at: float | None = None
+    """When that sample was taken (seconds since the epoch)."""
+
+    @property
+    def percent(self) -> int:
+        """Whole percent, -1 when indeterminate. Rounds down: only what is complete reads 100."""
+        if self.fraction is None:
+            return INDETERMINATE
+        return min(100, int(self.fraction * 100 + 1e-9))
+
+    @property
+    def measure(self) -> float | None:
+        """What the rate is taken of: the count where there is one, else the fraction."""
+        return self.completed if self.completed is not None else self.fraction
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left by the present rate, counted from the last change; None without enough data."""
+        if not self.rate or self.rate <= 0 or self.fraction is None:
+            return None
+        if self.completed is None:
+            return max(0.0, 1.0 - self.fraction) / self.rate
+        if self.total is None:
+            return None
+        return max(0.0, self.total - self.completed) / self.rate
+
+
+def begun(progress: Progress, now: float) -> Progress:
+    """The same progress with its rate measured from ``now`` on."""
+    return msgspec.structs.replace(progress, rate=None, sampled=progress.measure, sampled_at=now)
+
+
+def advanced(
+    progress: Progress,
+    now: float,
+    *,
+    percent: float | None = None,
+    completed: float | None = None,
+    total: float | None = None,
+    unit: str | None = None,
+) -> Progress:
+    """The progress after a report at ``now`` (seconds since the epoch).
+
+    A stated ``percent`` (-1..100) wins over the ratio of the counts. What is not given stays as it was.
+    """
+    done = progress.completed if completed is None else completed
+    whole = progress.total if total is None else total
+    fraction = progress.fraction
+    if percent is not None:
+        fraction = None if percent < 0 else percent / 100
+    elif completed is not None or total is not None:
+        fraction = _ratio(done, whole)
+    # Positional: this runs for every report that reaches a flush, and replace() costs three times as much.
+    moved = Progress(
+        fraction,
+        done,
+        whole,
+        progress.unit if unit is None else unit,
+        progress.rate,
+        progress.sampled,
+        progress.sampled_at,
+    )
+    return _sampled(moved, now)
+
+
+def completed_fully(progress: Progress) -> Progress:
+    """The progress of work that succeeded: all of it (a successful end carries 100 on the wire)."""
+    done = progress.total if progress.total is not None else progress.completed
+    return msgspec.structs.replace(progress, fraction=1.0, completed=done)
+
+
+def _ratio(done: float | None, whole: float | None) -> float | None:
+    if done is None or not whole:
+        return None
+    return min(1.0, max(0.0, done / whole))
+
+
+def _sampled(progress: Progress, now: float) -> Progress:
+    measure = progress.measure
+    if measure is None:
+        return progress
+    if progress.sampled is None or progress.sampled_at is None or measure < progress.sampled:
+        # A new phase counts from its own beginning: an old rate says nothing about it.
+        return begun(progress, now)
+    span = now - progress.sampled_at
+    if span < RATE_SAMPLE:
+        return progress
+    speed = (measure - progress.sampled) / span
+    if progress.rate is not None:
+        speed = progress.rate + (speed - progress.rate) * -math.expm1(-span / RATE_WINDOW)
+    return msgspec.structs.replace(progress, rate=speed, sampled=measure, sampled_at=now)

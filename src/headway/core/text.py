@@ -1,0 +1,36 @@
+"""Text from outside, made harmless once, on the way in.
+
+Cleaned text is valid JSON, valid XML 1.0, stays inside one SSE line and does nothing to a terminal; only escaping is
+left for the way out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Direction overrides, embeddings, isolates and marks: they reorder the text around them (CVE-2021-42574).
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_BREAKS = re.compile("[\t\n\r\x0b\x0c\x85\u2028\u2029]+")
+# C0, DEL, C1, lone surrogates, and the 66 code points Unicode calls non-characters.
+_ILLEGAL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "]"
+)
+REPLACEMENT = "\ufffd"
+
+
+def clean(text: str) -> str:
+    """The text in NFC; line breaks become spaces, other control characters, lone surrogates and non-characters
+    become U+FFFD, direction controls vanish.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _BREAKS.sub(" ", _BIDI.sub("", text))
+    return unicodedata.normalize("NFC", _ILLEGAL.sub(REPLACEMENT, text))
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text in at most ``limit`` characters, an ellipsis telling that something is missing."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,98 @@
+"""A live activity as the hub holds it, and how its watchers are woken."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Protocol
+
+from headway.core import lifecycle
+from headway.core.activity import Activity
+from headway.core.lifecycle import Report
+from headway.core.policy import Scope
+from headway.core.view import View
+
+
+class Operation(Protocol):
+    """The running thing behind an activity of this process."""
+
+    def request_stop(self, activity: Activity) -> None:
+        """A cancel is on record: begin to stop. Called once, on the event loop; must not block or raise."""
+
+
+class Pulse:
+    """Wakes everyone who waits for the next change; costs nothing while nobody does."""
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+
+    def fire(self) -> None:
+        """Wake all who wait now."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        """Until the next ``fire``."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        await self._event.wait()
+
+
+class Feed:
+    """A view and the pulse that tells of its changes. Watchers hold a cursor into it, nothing here is per watcher."""
+
+    def __init__(self, scope: Scope, view: View) -> None:
+        self.scope = scope
+        self.view = view
+        self.changed = Pulse()
+
+
+class Live:
+    """The newest record of a live activity, and what has been reported since."""
+
+    __slots__ = ("_draft", "_guard", "activity", "cancel_seen", "changed", "children", "lock", "operation", "seen")
+
+    def __init__(self, activity: Activity, seen: float, operation: Operation | None = None) -> None:
+        """``seen``: monotonic time of the last sign of life."""
+        self.activity = activity
+        self.seen = seen
+        self.operation = operation
+        self.cancel_seen: float | None = None
+        """Monotonic time since which its cancel is on record."""
+        self.children: set[str] = set()
+        """Live children, and children about to start."""
+        self.changed = Pulse()
+        """Fires at lifecycle changes."""
+        self.lock = asyncio.Lock()
+        """Held by the one writer whose change is on its way to the store."""
+        self._draft: Report | None = None
+        self._guard = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Live {self.activity.uuid} {self.activity.state.value} draft={self._draft is not None}>"
+
+    def note(self, news: Report) -> None:
+        """Remember a report; from any thread."""
+        with self._guard:
+            self._draft = news if self._draft is None else self._draft.then(news)
+
+    def take(self) -> Report | None:
+        """What has been reported since the last time; from then on it is the caller's."""
+        with self._guard:
+            draft, self._draft = self._draft, None
+            return draft
+
+    def give_back(self, draft: Report | None) -> None:
+        """Return what was taken but could not be committed: newer reports still win."""
+        if draft is None:
+            return
+        with self._guard:
+            self._draft = draft if self._draft is None else draft.then(self._draft)
+
+    def preview(self, now: float) -> Activity:
+        """The record as it will be after the next flush."""
+        draft = self._draft
+        if draft is None or self.activity.ended:
+            return self.activity
+        return lifecycle.report(self.activity, draft, now)

@@ -1,0 +1,102 @@
+"""What the hub needs from outside, on one page: a place to keep records, and the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from headway.core.activity import Activity, State
+from headway.core.policy import Scope
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One record to commit."""
+
+    activity: Activity
+    expected: tuple[State, int] | None
+    """The ``fence`` the stored record must have; None when there must be no record yet."""
+    durable: bool = True
+    """Lifecycle changes are on disk before anyone hears of them; progress is not."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What a store holds when it is opened."""
+
+    epoch: str
+    """Names this history of revisions; a cursor of another epoch means nothing here."""
+    secret: bytes
+    """32 random bytes, as old as the epoch: seals cursors and derives ids."""
+    floors: Mapping[int, int]
+    """Per owner, the revision of the newest change that is no longer in ``activities``: an older cursor cannot be
+    answered. Per owner, because one user's forgotten past must not show in another's stream."""
+    activities: Sequence[Activity]
+    """All live ones and the recently ended ones, by ascending revision."""
+
+
+class HistoryQuery(msgspec.Struct, frozen=True):
+    """Which ended activities to list, newest first."""
+
+    scope: Scope
+    type: str | None = None
+    state: State | None = None
+    before: int | None = None
+    """Only those whose end has a smaller revision."""
+    limit: int = 50
+
+
+Publish = Callable[[Sequence[Activity]], None]
+
+
+class Store(Protocol):
+    """Compares and appends; holds no rules.
+
+    ``publish`` receives every committed change, whoever made it, once, in one total order by ascending revision,
+    on the event loop that opened the store. A store of many nodes publishes the changes of the others likewise.
+    """
+
+    async def open(self, publish: Publish) -> Snapshot:
+        """Take possession. Raises ``headway.stores.StoreError`` when that cannot be done, saying why."""
+
+    async def commit(self, writes: Sequence[Write]) -> list[int | None]:
+        """Commit each write whose expectation holds: its revision, or None where it did not hold.
+
+        Returns after the changes are as durable as asked and have been published.
+        Raises ``StorageFull`` or ``Unavailable`` with nothing of the batch committed.
+        """
+
+    async def get(self, uuid: str) -> Activity | None:
+        """One record, live or ended, however old."""
+
+    async def history(self, query: HistoryQuery) -> list[Activity]:
+        """Ended activities, newest first."""
+
+    async def prune(self, before: float, keep: int) -> int:
+        """Delete what ended before that time, and all but the newest ``keep``; how many were deleted."""
+
+    async def close(self) -> None:
+        """Let go; everything published is on disk afterwards."""
+
+
+class Clock(Protocol):
+    """Two clocks: one for records, one for durations."""
+
+    def now(self) -> float:
+        """Seconds since the epoch; may jump."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never jumps."""
+
+
+class SystemClock:
+    """The computer's clocks."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, to the millisecond: finer digits would be noise on the wire."""
+        return round(time.time(), 3)
+
+    def monotonic(self) -> float:
+        """Seconds of ``time.monotonic``."""
+        return time.monotonic()

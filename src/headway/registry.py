@@ -1,0 +1,99 @@
+"""Everything committed, as this process knows it: what is live, and what each audience may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from headway.core.activity import Activity, State
+from headway.core.policy import EVERYTHING, Scope
+from headway.core.view import View
+from headway.live import Feed, Live, Operation
+from headway.ports import Snapshot
+
+
+class Registry:
+    """Fed with committed records in order of revision, and with nothing else."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.live: dict[str, Live] = {}
+        self._feeds: dict[Scope, Feed] = {}
+        self._floors: dict[int, int] = {}
+        self._operations: dict[str, Operation] = {}
+        self._monotonic = monotonic
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin with what the store held when it was opened."""
+        self._floors = dict(snapshot.floors)
+        self._feeds = {EVERYTHING: Feed(EVERYTHING, View(floor=max(self._floors.values(), default=0)))}
+        for owner in self._floors:
+            self.feed(owner)
+        for activity in snapshot.activities:
+            self.apply(activity)
+
+    def feed(self, scope: Scope) -> Feed:
+        """What an audience may see."""
+        feed = self._feeds.get(scope)
+        if feed is None:
+            floor = 0 if scope is EVERYTHING else self._floors.get(scope, 0)
+            feed = self._feeds[scope] = Feed(scope, View(floor=floor))
+        return feed
+
+    def feeds(self) -> Sequence[Feed]:
+        """Every view there is."""
+        return list(self._feeds.values())
+
+    def known(self, uuid: str) -> Activity | None:
+        """The newest record of an activity, live or recently ended."""
+        return self.feed(EVERYTHING).view.get(uuid)
+
+    @contextmanager
+    def expected(self, uuid: str, parent: Live | None, operation: Operation | None) -> Iterator[None]:
+        """While the block brings a start to the store: what runs behind it, and that its parent has a child."""
+        if operation is not None:
+            self._operations[uuid] = operation
+        if parent is not None:
+            parent.children.add(uuid)
+        try:
+            yield
+        finally:
+            if uuid not in self.live:
+                self._operations.pop(uuid, None)
+                if parent is not None:
+                    parent.children.discard(uuid)
+
+    def apply(self, activity: Activity) -> Live | None:
+        """Take in a committed record; the activity as held here when its lifecycle moved, else None."""
+        for scope in (EVERYTHING, activity.owner):
+            self.feed(scope).view.apply(activity)
+        live = self.live.get(activity.uuid)
+        if live is None:
+            if activity.ended:
+                return None
+            return self._begin(activity)
+        moved = activity.state is not live.activity.state
+        live.activity = activity
+        if activity.ended:
+            self._end(activity)
+        elif moved:
+            live.cancel_seen = self._monotonic()
+        return live if moved else None
+
+    def parent(self, activity: Activity) -> Live | None:
+        """The live parent of an activity."""
+        return None if activity.parent is None else self.live.get(activity.parent)
+
+    def _begin(self, activity: Activity) -> Live:
+        now = self._monotonic()
+        live = Live(activity, now, self._operations.pop(activity.uuid, None))
+        if activity.state is State.CANCELLING:
+            live.cancel_seen = now
+        self.live[activity.uuid] = live
+        if (parent := self.parent(activity)) is not None:
+            parent.children.add(activity.uuid)
+        return live
+
+    def _end(self, activity: Activity) -> None:
+        del self.live[activity.uuid]
+        if (parent := self.parent(activity)) is not None:
+            parent.children.discard(activity.uuid)

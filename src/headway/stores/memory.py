@@ -1,0 +1,96 @@
+"""A store in this process: for tests, and for hosts whose activities need not survive them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from headway.core.activity import Activity
+from headway.core.errors import Unavailable
+from headway.core.lifecycle import stamped
+from headway.core.policy import visible
+from headway.ports import HistoryQuery, Publish, Snapshot, Write
+
+
+class MemoryStore:
+    """Records in a dict. Survives closing and opening again, not the process."""
+
+    def __init__(self) -> None:
+        self._epoch = secrets.token_hex(8)
+        self._secret = secrets.token_bytes(32)
+        self._revision = 0
+        self._records: dict[str, Activity] = {}
+        self._ended: dict[str, Activity] = {}
+        self._floors: dict[int, int] = {}
+        self._publish: Publish | None = None
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore revision={self._revision} records={len(self._records)} ended={len(self._ended)}>"
+
+    async def open(self, publish: Publish) -> Snapshot:
+        """See ``Store.open``."""
+        self._publish = publish
+        records = sorted(self._records.values(), key=lambda activity: activity.revision)
+        return Snapshot(self._epoch, self._secret, dict(self._floors), records)
+
+    async def commit(self, writes: Sequence[Write]) -> list[int | None]:
+        """See ``Store.commit``."""
+        if self._publish is None:
+            raise Unavailable("the store is closed")
+        revisions: list[int | None] = []
+        changed: list[Activity] = []
+        for write in writes:
+            current = self._records.get(write.activity.uuid)
+            if (None if current is None else current.fence) != write.expected:
+                revisions.append(None)
+                continue
+            self._revision += 1
+            record = stamped(write.activity, self._revision)
+            self._records[record.uuid] = record
+            if record.ended:
+                self._ended[record.uuid] = record
+            revisions.append(self._revision)
+            changed.append(record)
+        if changed:
+            self._publish(changed)
+        return revisions
+
+    async def get(self, uuid: str) -> Activity | None:
+        """See ``Store.get``."""
+        return self._records.get(uuid)
+
+    async def history(self, query: HistoryQuery) -> list[Activity]:
+        """See ``Store.history``."""
+        found: list[Activity] = []
+        for activity in reversed(self._ended.values()):
+            if len(found) == query.limit:
+                break
+            if _matches(activity, query):
+                found.append(activity)
+        return found
+
+    async def prune(self, before: float, keep: int) -> int:
+        """See ``Store.prune``."""
+        excess = len(self._ended) - keep
+        doomed = [
+            activity
+            for place, activity in enumerate(self._ended.values())
+            if place < excess or (activity.ended_at or 0.0) < before
+        ]
+        for activity in doomed:
+            del self._ended[activity.uuid], self._records[activity.uuid]
+            self._floors[activity.owner] = max(self._floors.get(activity.owner, 0), activity.revision)
+        return len(doomed)
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        self._publish = None
+
+
+def _matches(activity: Activity, query: HistoryQuery) -> bool:
+    return (
+        visible(activity, query.scope)
+        and (query.type is None or activity.type == query.type)
+        and (query.state is None or activity.state is query.state)
+        and (query.before is None or activity.revision < query.before)
+    )

@@ -1,0 +1,31 @@
+-- What the sqlite store keeps. The record itself is JSON: columns beside it exist only to be searched by.
+
+-- One row per activity, live or ended.
+CREATE TABLE activity (
+    uuid             TEXT PRIMARY KEY,
+    owner            INTEGER NOT NULL,
+    type             TEXT NOT NULL,
+    state            TEXT NOT NULL,
+    revision         INTEGER NOT NULL,
+    ended_at         REAL,               -- NULL while it lives
+    record           TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Boot reads the live ones.
+CREATE INDEX activity_live ON activity (revision) WHERE ended_at IS NULL;
+
+-- History, newest end first: for admins, and for one owner.
+CREATE INDEX activity_ended ON activity (revision) WHERE ended_at IS NOT NULL;
+CREATE INDEX activity_ended_by_owner ON activity (owner, revision) WHERE ended_at IS NOT NULL;
+
+-- Per owner, the newest revision that pruning has forgotten: older cursors cannot be answered.
+CREATE TABLE floor (
+    owner            INTEGER PRIMARY KEY,
+    revision         INTEGER NOT NULL
+);
+
+-- Single values: epoch, secret, ceiling (revisions up to it may have been given out), clean (closed in order).
+CREATE TABLE meta (
+    name             TEXT PRIMARY KEY,
+    value            NOT NULL
+) WITHOUT ROWID;
