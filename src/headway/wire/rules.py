@@ -19,6 +19,8 @@ T = TypeVar("T")
 Rule = Callable[[str, object], T]
 
 MAX_USER = 2**53
+MAX_COUNT = 2.0**53
+"""Counts stay exact in every client up to here: JSON numbers are doubles in most of them."""
 _TYPE = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
