@@ -16,6 +16,7 @@ code   reason                   status
 4092   already_ended            409
 4093   lease_lost               409
 4094   parent_ending            409
+4095   children_running         409
 4220   idempotency_key_reused   422
 4290   too_many                 429
 5000   internal                 500
@@ -61,6 +62,7 @@ CODES: Mapping[type[HeadwayError], int] = {
     errors.AlreadyEnded: 4092,
     errors.LeaseLost: 4093,
     errors.ParentEnding: 4094,
+    errors.ChildrenRunning: 4095,
     errors.KeyReused: 4220,
     errors.TooMany: 4290,
     HeadwayError: 5000,
@@ -100,9 +102,8 @@ def encode_status(status: int, message: str, format: Format) -> bytes:
     """The body for an error that is HTTP's alone, such as 405 or 413."""
     if format is not Format.JSON:
         return _page(status)
-    return _document(
-        status * 10, message, status, HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    )
+    reason = _phrase(status).lower().replace(" ", "_").replace("-", "_")
+    return _document(status * 10, message, status, reason)
 
 
 def decode_error(status: int, body: bytes) -> HeadwayError:
@@ -116,12 +117,12 @@ def decode_error(status: int, body: bytes) -> HeadwayError:
 
 
 def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus else ""
+    return next((known.phrase for known in HTTPStatus if known == status), "")
 
 
 def _page(status: int) -> bytes:
     phrase = _phrase(status)
-    return (f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>").encode()
+    return f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>".encode()
 
 
 def _document(code: int, message: str, status: int, reason: str) -> bytes:
