@@ -97,4 +97,5 @@ def _rank_of_type(name: str, ranges: list[_Range]) -> _Rank:
     matches = [
         _Rank(quality, covering[range_], -place) for place, (range_, quality) in enumerate(ranges) if range_ in covering
     ]
-    return max(matches, key=lambda rank: (rank.specificity, rank.earliness), default=_UNWELCOME)
+    decisive = max(matches, key=lambda rank: (rank.specificity, rank.earliness), default=_UNWELCOME)
+    return decisive if decisive.quality else _UNWELCOME
