@@ -29,8 +29,8 @@ from typing import overload
 import msgspec
 
 from headway.core.activity import Activity, Attributes, Scalar
+from headway.wire.numbers import plain
 
-_EXACT = 2.0**53
 _RATE_DIGITS = 6
 
 
@@ -128,8 +128,7 @@ def _number(value: float | None, digits: int | None = None) -> float | None:
         return None
     if digits is not None:
         value = round(value, digits)
-    # Beyond 2**53 a float has no unit digit left, and as an integer it could have 300 of them.
-    return int(value) if value == int(value) and abs(value) <= _EXACT else value
+    return plain(value)
 
 
 def _significant(value: float | None) -> float | None:

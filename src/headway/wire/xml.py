@@ -14,6 +14,7 @@ import msgspec
 
 from headway.core.activity import Scalar
 from headway.wire.errors import Unreadable
+from headway.wire.numbers import plain
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of the largest answer that is read."""
@@ -41,7 +42,7 @@ def shown(value: Scalar) -> str:
         return value
     if isinstance(value, bool):
         return "1" if value else "0"
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(plain(value)).decode()
 
 
 def element(name: str, attributes: Iterable[tuple[str, Scalar]], children: Sequence[bytes] | None = None) -> bytes:
