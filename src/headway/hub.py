@@ -24,7 +24,7 @@ from headway.core.errors import (
     Unavailable,
 )
 from headway.core.lifecycle import Report
-from headway.core.policy import EVERYTHING, Scope, visible
+from headway.core.policy import EVERYTHING, Scope, audiences, visible
 from headway.core.view import Event, Resync
 from headway.flusher import Flusher
 from headway.live import Feed, Live, Operation
@@ -122,8 +122,8 @@ class Activities:
 
     async def get(self, uuid: str, scope: Scope = EVERYTHING) -> Activity:
         """One activity, live or ended. Raises ``NotFound`` for what does not exist within the scope."""
-        activity = self._registry.known(uuid) or await self.store.get(uuid)
-        if activity is None or not visible(activity, scope):
+        activity = await self._newest(uuid)
+        if not visible(activity, scope):
             raise NotFound
         return activity
 
@@ -218,20 +218,28 @@ class Activities:
             if known is None:
                 raise Unavailable("the start collided with another; try again")
             return known, False
-        return await self.get(uuid), True
+        return await self._newest(uuid), True
 
     def report(self, uuid: str, news: Report) -> Activity:
         """Take in a report: a memory write, from any thread. The record as it will be seen.
 
-        Raises ``NotFound`` unless the activity is live.
+        Raises ``NotFound``, ``AlreadyEnded`` or ``LeaseLost`` unless the activity is live.
         """
         live = self._registry.live.get(uuid)
         if live is None:
-            raise NotFound
+            ended = self._registry.known(uuid)
+            if ended is None:
+                raise NotFound
+            return lifecycle.report(ended, news, self.clock.now())  # raises what fits
         live.seen = self.clock.monotonic()
         live.note(news)
         self._flusher.mark(live)
         return live.preview(self.clock.now())
+
+    def preview(self, activity: Activity) -> Activity:
+        """The record as it will be seen once everything reported so far is committed."""
+        live = self._registry.live.get(activity.uuid)
+        return activity if live is None else live.preview(self.clock.now())
 
     def sign_of_life(self, uuid: str) -> None:
         """The worker lives, whether or not it has news."""
@@ -281,6 +289,12 @@ class Activities:
 
     # Inside
 
+    async def _newest(self, uuid: str) -> Activity:
+        activity = self._registry.known(uuid) or await self.store.get(uuid)
+        if activity is None:
+            raise NotFound
+        return activity
+
     async def _change(self, uuid: str, decide: Decision) -> Activity:
         """Read, decide, compare-and-set; again when somebody else was first."""
         while (live := self._registry.live.get(uuid)) is not None:
@@ -301,18 +315,18 @@ class Activities:
                         live.give_back(draft)
                         self._flusher.mark(live)
                 if committed:
-                    return await self.get(uuid)
-        return decide(await self.get(uuid), self.clock.now())
+                    return await self._newest(uuid)
+        return decide(await self._newest(uuid), self.clock.now())
 
     def _published(self, activities: Sequence[Activity]) -> None:
-        owners: set[Scope] = {EVERYTHING}
+        scopes: set[Scope] = set()
         for activity in activities:
-            owners.add(activity.owner)
+            scopes.update(audiences(activity))
             moved = self._registry.apply(activity)
             if moved is not None:
                 self._act_on(moved)
-        for owner in owners:
-            self.feed(owner).changed.fire()
+        for scope in scopes:
+            self.feed(scope).changed.fire()
 
     def _act_on(self, live: Live) -> None:
         """A lifecycle change is committed: carry it to whoever must know."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from headway.core.activity import Activity, State
-from headway.core.policy import EVERYTHING, Scope
+from headway.core.policy import EVERYTHING, Scope, audiences
 from headway.core.view import View
 from headway.live import Feed, Live, Operation
 from headway.ports import Snapshot
@@ -45,7 +45,8 @@ class Registry:
 
     def known(self, uuid: str) -> Activity | None:
         """The newest record of an activity, live or recently ended."""
-        return self.feed(EVERYTHING).view.get(uuid)
+        live = self.live.get(uuid)
+        return self.feed(EVERYTHING).view.get(uuid) if live is None else live.activity
 
     @contextmanager
     def expected(self, uuid: str, parent: Live | None, operation: Operation | None) -> Iterator[None]:
@@ -64,7 +65,7 @@ class Registry:
 
     def apply(self, activity: Activity) -> Live | None:
         """Take in a committed record; the activity as held here when its lifecycle moved, else None."""
-        for scope in (EVERYTHING, activity.owner):
+        for scope in audiences(activity):
             self.feed(scope).view.apply(activity)
         live = self.live.get(activity.uuid)
         if live is None:

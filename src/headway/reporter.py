@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headway.core import limits
 from headway.core.activity import Activity, Attributes
-from headway.core.errors import HeadwayError, NotFound
+from headway.core.errors import HeadwayError
 from headway.core.lifecycle import Report
 from headway.core.text import clean, shortened
+from headway.wire import bags, requests, rules
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -68,26 +68,24 @@ class Reporter:
         """
         news = Report(
             progress=_within(progress, -1.0, 100.0),
-            completed=_within(completed, 0.0, limits.LARGEST),
-            total=_within(total, 0.0, limits.LARGEST),
-            unit=_fitted(unit, limits.UNIT),
-            title=_fitted(title, limits.TITLE),
-            subtitle=_fitted(subtitle, limits.SUBTITLE),
-            context=self._bag(context, limits.context),
-            response=self._bag(response, limits.response),
+            completed=_within(completed, 0.0, rules.MAX_COUNT),
+            total=_within(total, 0.0, rules.MAX_COUNT),
+            unit=_fitted(unit, requests.MAX_UNIT),
+            title=_fitted(title, requests.MAX_TITLE),
+            subtitle=_fitted(subtitle, requests.MAX_SUBTITLE),
+            context=self._bag("context", context, bags.CONTEXT),
+            response=self._bag("response", response, bags.RESPONSE),
         )
         try:
             self._activities.report(self.uuid, news)
-        except NotFound:  # it has ended: whatever is said now interests nobody
+        except HeadwayError:  # it has ended: whatever is said now interests nobody
             return
 
-    def _bag(
-        self, values: Mapping[str, Any] | None, check: Callable[[Mapping[str, Any]], Attributes]
-    ) -> Attributes | None:
+    def _bag(self, name: str, values: Mapping[str, Any] | None, rule: bags.BagRule) -> Attributes | None:
         if values is None:
             return None
         try:
-            return check(values)
+            return rule(name, values)
         except HeadwayError as error:
             if not self._warned:
                 self._warned = True

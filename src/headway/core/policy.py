@@ -21,6 +21,10 @@ ADMIN_USER = 1
 """The owner of the server, as in Plex."""
 
 
+SYSTEM_USER = 0
+"""Owns what the server does for itself; nobody sees it, admins neither."""
+
+
 class Role(enum.StrEnum):
     """What a token is for."""
 
@@ -68,4 +72,9 @@ def require(principal: Principal, action: Action) -> None:
 
 def visible(activity: Activity, scope: Scope) -> bool:
     """True when an activity lies within a scope."""
-    return scope is EVERYTHING or activity.owner == scope
+    return scope in audiences(activity)
+
+
+def audiences(activity: Activity) -> tuple[Scope, ...]:
+    """The scopes an activity lies in."""
+    return (SYSTEM_USER,) if activity.owner == SYSTEM_USER else (EVERYTHING, activity.owner)

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from headway.core import limits
 from headway.core.activity import DEFAULT_GRACE, Activity, State
 from headway.core.errors import HeadwayError, NotCancellable, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import ADMIN_USER
 from headway.core.text import clean, shortened
 from headway.reporter import Reporter
+from headway.wire import bags, requests, rules
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -78,14 +78,14 @@ class TaskActivity:
         grace: float = DEFAULT_GRACE,
     ) -> None:
         self._activities = activities
-        self._type = limits.type_name(type)
+        self._type = rules.activity_type("type", type)
         self._owner = owner
         self._parent = parent
         self._attributes: dict[str, Any] = {"cancellable": cancellable, "grace": grace}
         self._news = Report(
-            title=shortened(clean(title), limits.TITLE),
-            subtitle=shortened(clean(subtitle), limits.SUBTITLE),
-            context=None if context is None else limits.context(context),
+            title=shortened(clean(title), requests.MAX_TITLE),
+            subtitle=shortened(clean(subtitle), requests.MAX_SUBTITLE),
+            context=None if context is None else bags.CONTEXT("context", context),
         )
 
     async def __aenter__(self) -> Reporter:
@@ -150,5 +150,5 @@ class TaskActivity:
             except NotCancellable:
                 await self._activities.finish(uuid, State.FAILED, error="its task was cancelled")
         else:
-            said = shortened(clean(f"{type(error).__name__}: {error}"), limits.ERROR)
+            said = shortened(clean(f"{type(error).__name__}: {error}"), requests.MAX_ERROR)
             await self._activities.finish(uuid, State.FAILED, error=said)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from headway.core.activity import Activity
-from headway.core.policy import EVERYTHING
+from headway.core.policy import EVERYTHING, SYSTEM_USER
 from headway.ports import HistoryQuery
 from headway.stores import StoreError
 
@@ -107,9 +107,8 @@ class Database:
     def history(self, query: HistoryQuery) -> list[Activity]:
         """Ended records, newest end first."""
         where, values = ["ended_at IS NOT NULL"], list[str | int]()
-        if query.scope is not EVERYTHING:
-            where.append("owner = ?")
-            values.append(query.scope)
+        where.append("owner <> ?" if query.scope is EVERYTHING else "owner = ?")
+        values.append(SYSTEM_USER if query.scope is EVERYTHING else query.scope)
         if query.type is not None:
             where.append("type = ?")
             values.append(query.type)

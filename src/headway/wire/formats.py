@@ -49,6 +49,15 @@ class _Rank(NamedTuple):
 _UNWELCOME = _Rank(0.0, 0, 0)
 
 
+def stated(method: str, accept: str | None) -> str | None:
+    """The ``Accept`` header as it counts for a method: None when it says nothing.
+
+    POST and PATCH are not Plex's. Who sends them sends JSON and so reads it: a mere ``*/*``, which tools such as curl
+    send of their own accord, is no wish for XML there.
+    """
+    return None if accept is not None and accept.strip() == "*/*" and method in ("POST", "PATCH") else accept
+
+
 def negotiate(accept: str | None) -> Format:
     """JSON or XML, by the value of ``Accept`` (several header lines joined by commas).
 

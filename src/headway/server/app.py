@@ -1,0 +1,82 @@
+"""The ASGI application. Its routes are the table of contents of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from headway.core.errors import HeadwayError
+from headway.server.about import About
+from headway.server.answers import refusal
+from headway.server.authentication import Authentication
+from headway.server.openapi import document
+from headway.server.resources import Resources
+from headway.server.service import Service
+from headway.server.streams import Streams
+
+
+def create_app(service: Service) -> Starlette:
+    """The application that serves an open hub; nothing of it is reachable without a token but what says so.
+
+    What guards a server that listens by itself (``server.guard``) is not in it: a host application has its own.
+    """
+    app = Starlette(
+        routes=routes(service),
+        middleware=[Middleware(Authentication, identify=service.identify, clock=service.activities.clock)],
+        exception_handlers={HeadwayError: _refuse, HTTPException: _refuse},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def routes(service: Service) -> list[BaseRoute]:
+    """Every path there is."""
+    about, resources, streams = About(service), Resources(service), Streams(service)
+    return [
+        Route("/", about.root),
+        Route("/identity", about.identity),
+        Route("/health", about.health),
+        Route("/ready", about.ready),
+        Route("/openapi.json", document),
+        _resource("/activities", GET=resources.list, POST=resources.start),
+        _resource("/activities/history", GET=resources.history),
+        _resource("/activities/{uuid}", GET=resources.get, PATCH=resources.change, DELETE=resources.cancel),
+        Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),
+        WebSocketRoute("/:/websockets/notifications", streams.socket),
+        WebSocketRoute("/:/websocket/notifications", streams.socket),
+    ]
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _resource(path: str, **methods: Endpoint) -> Route:
+    """One route for all methods of a path, so that 405 names them all in ``Allow``."""
+    if "GET" in methods:
+        methods["HEAD"] = methods["GET"]
+
+    async def endpoint(request: Request) -> Response:
+        return await methods[request.method](request)
+
+    return Route(path, endpoint, methods=list(methods), name=path)
+
+
+class _Application:
+    """An endpoint that speaks ASGI itself."""
+
+    def __init__(self, call: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._call = call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._call(scope, receive, send)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return refusal(request, error)

@@ -1,0 +1,137 @@
+"""What watchers are sent, encoded once for all who have read equally far.
+
+A channel is a view, a narrowing and a way of framing. A watcher holds a channel and a cursor, an integer; nothing here
+is kept per watcher, and the encoded frames are kept only until the view changes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from headway.core.policy import Scope
+from headway.core.view import Kind, Resync
+from headway.live import Feed
+from headway.server.cursors import Cursors
+from headway.server.rows import Rows
+from headway.wire.formats import Format
+from headway.wire.narrowing import Narrowing
+from headway.wire.sse import ResyncReason
+
+Frames = Sequence[bytes]
+
+
+class Gap(Exception):
+    """A watcher has fallen behind what is remembered, and never asked to be told so: its connection must end."""
+
+
+class Framing(Protocol):
+    """``wire.sse`` or ``wire.websocket``: events as frames of one transport."""
+
+    def activity(self, kind: Kind, uuid: str, row: bytes, cursor: str | None = None) -> bytes:
+        """What happened to an activity."""
+
+    def resync(self, reason: ResyncReason, cursor: str | None = None) -> bytes:
+        """The cursor cannot be answered."""
+
+    def snapshot(self, container: bytes, cursor: str | None = None) -> bytes:
+        """All that is live now."""
+
+
+class ChannelKey(msgspec.Struct, frozen=True):
+    """Watchers with equal keys share a channel."""
+
+    scope: Scope
+    narrowing: Narrowing
+    transport: str
+    cursors: bool
+    """Whether the frames carry cursors."""
+
+
+class Channel:
+    """One way of seeing one view."""
+
+    def __init__(self, key: ChannelKey, feed: Feed, framing: Framing, rows: Rows, cursors: Cursors) -> None:
+        self.key = key
+        self.feed = feed
+        self._framing = framing
+        self._rows = rows
+        self._cursors = cursors
+        self._encoded: dict[int, tuple[Frames, int]] = {}
+        self._encoded_at = -1
+
+    @property
+    def position(self) -> int:
+        """The cursor of someone who has read everything."""
+        return self.feed.view.revision
+
+    def read(self, cursor: int) -> tuple[Frames, int]:
+        """What comes after a cursor, as frames, and the cursor after that; raises ``Gap``."""
+        if self._encoded_at != self.position:
+            self._encoded.clear()
+            self._encoded_at = self.position
+        if cursor not in self._encoded:
+            self._encoded[cursor] = self._read(cursor), self.position
+        return self._encoded[cursor]
+
+    def snapshot(self) -> tuple[Frames, int]:
+        """The present state as one frame, and the cursor after it."""
+        return [self._snapshot()], self.position
+
+    def resync(self, reason: ResyncReason) -> tuple[Frames, int]:
+        """The word that there is a gap, and the present state."""
+        return [self._framing.resync(reason), self._snapshot()], self.position
+
+    def sealed(self, revision: int) -> str | None:
+        """A cursor as this channel's watchers are told it."""
+        return self._cursors.seal(self.key.scope, revision) if self.key.cursors else None
+
+    def _read(self, cursor: int) -> Frames:
+        news = self.feed.view.since(cursor)
+        if isinstance(news, Resync):
+            if not self.key.cursors:
+                raise Gap
+            return self.resync(ResyncReason.EXPIRED)[0]
+        admits, frame = self.key.narrowing.admits, self._framing.activity
+        return [
+            frame(event.kind, event.activity.uuid, self._rows.row(event.activity), self.sealed(event.revision))
+            for event in news
+            if admits(event.activity)
+        ]
+
+    def _snapshot(self) -> bytes:
+        wanted = filter(self.key.narrowing.admits, self.feed.view.live())
+        return self._framing.snapshot(self._rows.list(wanted, Format.JSON), self.sealed(self.position))
+
+
+class Channels:
+    """The channels in use, made when first asked for and dropped with their last watcher."""
+
+    def __init__(
+        self, feed: Callable[[Scope], Feed], framings: dict[str, Framing], rows: Rows, cursors: Cursors
+    ) -> None:
+        self._feed = feed
+        self._framings = framings
+        self._rows = rows
+        self._cursors = cursors
+        self._open: dict[ChannelKey, tuple[Channel, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def join(self, key: ChannelKey) -> Channel:
+        """The channel for a key, for one more watcher."""
+        channel, watchers = self._open.get(key) or (self._make(key), 0)
+        self._open[key] = channel, watchers + 1
+        return channel
+
+    def leave(self, channel: Channel) -> None:
+        """One watcher less."""
+        _, watchers = self._open.pop(channel.key)
+        if watchers > 1:
+            self._open[channel.key] = channel, watchers - 1
+
+    def _make(self, key: ChannelKey) -> Channel:
+        return Channel(key, self._feed(key.scope), self._framings[key.transport], self._rows, self._cursors)

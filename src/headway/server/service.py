@@ -1,0 +1,96 @@
+"""What the resources and streams of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from headway import __version__
+from headway.core.errors import TooMany, Unavailable
+from headway.hub import Activities
+from headway.server.channels import Channels
+from headway.server.cursors import Cursors
+from headway.server.identity.grants import Grants
+from headway.server.identity.identify import Identify
+from headway.server.probe import Probe
+from headway.server.rows import Rows
+from headway.wire import sse, websocket
+from headway.wire.server import Server
+
+
+class StreamLimits(msgspec.Struct, frozen=True):
+    """How many streams may be open at once, and how they are kept."""
+
+    per_user: int = 64
+    total: int = 10_000
+    ping: float = 10.0
+    """Seconds between two signs of life."""
+    stall: float = 30.0
+    """Seconds that a client may leave its socket undrained."""
+    farewell: float = 5.0
+    """Seconds over which streams are closed when the server stops, so that clients do not return all at once."""
+
+
+class Places:
+    """The streams that are open, by user."""
+
+    def __init__(self, limits: StreamLimits) -> None:
+        self._limits = limits
+        self._taken: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return self._taken.total()
+
+    @contextmanager
+    def take(self, user: int) -> Iterator[None]:
+        """A place for a stream while the block runs; raises ``TooMany`` or ``Unavailable``."""
+        if self._taken[user] >= self._limits.per_user:
+            raise TooMany(f"{self._limits.per_user} streams of this user are open; close some first")
+        if len(self) >= self._limits.total:
+            raise Unavailable(f"{self._limits.total} streams are open on this server; try again later")
+        self._taken[user] += 1
+        try:
+            yield
+        finally:
+            self._taken[user] -= 1
+            if not self._taken[user]:
+                del self._taken[user]
+
+
+class Service:
+    """An open hub, as it is served."""
+
+    def __init__(
+        self,
+        activities: Activities,
+        identify: Identify,
+        *,
+        grants: Grants | None = None,
+        friendly_name: str = "Headway",
+        streams: StreamLimits | None = None,
+    ) -> None:
+        """``activities`` must be open. ``identify`` says who is calling; ``grants`` are those it hands out, if it ends
+        any before their streams end.
+        """
+        self.activities = activities
+        self.identify = identify
+        self.grants = grants or Grants(activities.clock)
+        self.limits = streams or StreamLimits()
+        self.places = Places(self.limits)
+        self.rows = Rows()
+        self.cursors = Cursors(activities.epoch, activities.secret)
+        self.channels = Channels(activities.feed, {"sse": sse, "websocket": websocket}, self.rows, self.cursors)
+        self.probe = Probe(activities)
+        self.stopping = asyncio.Event()
+        """Set when the server takes no more streams and closes those it has."""
+        self.server = Server(
+            # Derived, not stored: it lives as long as the data does, and tells nothing of the secret.
+            machine_identifier=hashlib.blake2b(b"machine", key=activities.secret, digest_size=20).hexdigest(),
+            version=__version__,
+            friendly_name=friendly_name,
+        )
