@@ -52,7 +52,7 @@ DOCUMENTS: list[tuple[bytes, str]] = [
     ('{"title":"a"}'.encode("utf-16"), "the body is not UTF-8: invalid start byte at byte 0"),
     (b"\xef\xbb\xbf{}", "the body begins with a byte order mark; JSON has none (RFC 8259, section 8.1)"),
     (b"[" * 17, "nested more than 16 deep at line 1, column 17"),
-    (b'{"Context":\n ' + b'{"a":[' * 40_000, "nested more than 16 deep at line 2, column 43"),
+    (b'{"Context":\n ' + b'{"a":[' * 40_000, "nested more than 16 deep at line 2, column 49"),
     (b'{"progress": NaN}', "progress: NaN is not JSON"),
     (b'{"progress": Infinity}', "progress: Infinity is not JSON"),
     (b'{"Context": {"a": -Infinity}}', "Context.a: -Infinity is not JSON"),
@@ -110,7 +110,7 @@ BOTH: list[tuple[dict[str, Any], str]] = [
     ({"titel": "a"}, '"titel": no such member; did you mean title?'),
     ({"context": {}}, '"context": no such member; did you mean Context?'),
     ({"Progress": 1}, '"Progress": no such member; did you mean progress?'),
-    ({"uuid": UUID}, '"uuid": no such member; there are title, subtitle, '),
+    ({"colour": UUID}, '"colour": no such member; there are title, subtitle, '),
     ({"\x1b[31m\ud800": 1}, '"\\u001b[31m�": no such member; '),
     ({"progress": 101}, "progress: must be a number from -1 to 100, not 101"),
     ({"progress": 100.5}, "progress: must be a number from -1 to 100, not 100.5"),
@@ -190,7 +190,7 @@ def test_a_change_with_a_bad_member_is_refused_naming_it(members: dict[str, Any]
 
 
 def test_a_start_needs_a_type() -> None:
-    with pytest.raises(InvalidInput, match="^type: is missing$"):
+    with pytest.raises(InvalidInput, match=r"^type: is missing$"):
         parse_new_activity(b"{}")
 
 
@@ -198,7 +198,7 @@ def test_a_start_needs_a_type() -> None:
     "key", ["", "1a", "-a", ".a", "a b", "a:b", "ä", "a" * 65, "a\n", "a=", 'a"', "xmlns", "XML", "xMl.a", "\ud800"]
 )
 def test_a_context_key_that_is_no_attribute_name_is_refused(key: str) -> None:
-    with pytest.raises(InvalidInput, match="^Context: a member's name must be 1 to 64 characters"):
+    with pytest.raises(InvalidInput, match=r"^Context: a member's name must be 1 to 64 characters"):
         new(Context={key: "x"})
 
 
@@ -266,7 +266,7 @@ def test_progress_at_its_bounds_is_accepted(progress: float) -> None:
 
 def test_length_counts_after_cleaning() -> None:
     assert new(title="x" * 256 + "\u202e" * 10).report.title == "x" * 256
-    with pytest.raises(InvalidInput, match="not 300$"):
+    with pytest.raises(InvalidInput, match=r"not 300$"):
         new(title="\ufb2c" * 100)
 
 
@@ -278,7 +278,7 @@ def test_a_lone_surrogate_is_cleaned_not_refused() -> None:
 
 def test_a_context_of_just_the_allowed_size_is_accepted() -> None:
     assert new(Context={"a": "x" * 4088}).report.context == {"a": "x" * 4088}
-    assert new(Context={f"k{n}": n for n in range(32)})
+    assert len(new(Context={f"k{n}": n for n in range(32)}).report.context or {}) == 32
 
 
 @given(st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z"), st.integers(0, 9), max_size=5))
