@@ -38,6 +38,10 @@ Decision = Callable[[Activity, float], Activity]
 """From the newest record and the time (seconds since the epoch) to the changed record; raises to change nothing."""
 
 
+SHUTDOWN_GRACE = 10.0
+"""Seconds that the operations of this process get to stop when it is closed."""
+
+
 class Activities:
     """Records of operations, their live changes, and control over them."""
 
@@ -379,10 +383,8 @@ class Activities:
                     live.operation.request_stop(live.activity)  # it cannot outlive its process
             except HeadwayError:
                 continue
-        # Each has its own grace; whatever is left then is given up by whoever opens the store next.
-        try:
-            async with asyncio.timeout(max((live.activity.grace for live in running), default=0.0)):
+        # Whatever does not stop in time dies with the process, and is given up by whoever opens the store next.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_GRACE):
                 for live in running:
                     await self.wait(live.activity.uuid, live.activity.grace, ended=True)
-        except TimeoutError:
-            pass

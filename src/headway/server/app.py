@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from headway.core.errors import HeadwayError
 from headway.server.about import About
@@ -22,7 +22,7 @@ from headway.server.service import Service
 from headway.server.streams import Streams
 
 
-def create_app(service: Service) -> Starlette:
+def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """The application that serves an open hub; nothing of it is reachable without a token but what says so.
 
     What guards a server that listens by itself (``server.guard``) is not in it: a host application has its own.
@@ -31,6 +31,7 @@ def create_app(service: Service) -> Starlette:
         routes=routes(service),
         middleware=[Middleware(Authentication, identify=service.identify, clock=service.activities.clock)],
         exception_handlers={HeadwayError: _refuse, HTTPException: _refuse},
+        lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     return app

@@ -94,3 +94,9 @@ class Service:
             version=__version__,
             friendly_name=friendly_name,
         )
+
+    async def stop(self) -> None:
+        """Take no more streams and end those there are; returns when they have ended."""
+        self.stopping.set()
+        while len(self.places):
+            await asyncio.sleep(0.05)

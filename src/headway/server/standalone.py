@@ -1,0 +1,131 @@
+"""The whole server of ``headway serve``: a data folder, and everything from the store to the sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Lifespan
+
+from headway.hub import Activities
+from headway.ports import SystemClock
+from headway.server.app import create_app
+from headway.server.authority import own_hosts
+from headway.server.data import make_data_dir, write_private
+from headway.server.guard import Guard
+from headway.server.identity.grants import Grants
+from headway.server.identity.identities import Identities
+from headway.server.identity.jwt import Keys
+from headway.server.redaction import redact_logs
+from headway.server.serve import Server, TlsFiles
+from headway.server.service import Service
+
+ADDRESS = "server.json"
+"""In the data folder while a server runs: where it listens, for commands on this machine."""
+
+Job = Callable[[Activities], Awaitable[None]]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``headway serve`` can be told."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 4590
+    tls: TlsFiles | None = None
+    behind_proxy: bool = False
+    allowed_hosts: Sequence[str] = ()
+    """Names the server answers to, beside its address."""
+    allowed_origins: Sequence[str] = ()
+    """Pages of other servers that may call this one."""
+    jwt_keys: Sequence[Path] = ()
+    jwt_audience: str | None = None
+    jwt_issuer: str | None = None
+    access_log: bool = False
+
+
+async def serve(settings: Settings, on_ready: Callable[[list[str]], None], job: Job | None = None) -> int:
+    """Serve until stopped; the exit code. ``on_ready`` gets the URLs, ``job`` runs under the server meanwhile.
+
+    Raises ``CannotServe``, ``StoreError``, ``DataError`` or ``KeyFileError`` when the server cannot start.
+    """
+    _configure_logging(settings.access_log)
+    make_data_dir(settings.data)
+    keys = None
+    if settings.jwt_keys:
+        keys = Keys.load(settings.jwt_keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
+    clock = SystemClock()
+    # The store first: its lock tells a second server on the same folder to go away before it touches anything.
+    activities = await Activities(f"sqlite:{settings.data}", clock=clock).open()
+    try:
+        grants = Grants(clock)
+        identities = Identities.open(settings.data, grants, clock, keys)
+        service = Service(activities, identities.identify, grants=grants, friendly_name=os.uname().nodename)
+        app = create_app(service, _lifespan(activities, identities, grants, job))
+        address = settings.data / ADDRESS
+
+        def ready(urls: list[str]) -> None:
+            write_private(address, msgspec.json.encode({"url": urls[0], "pid": os.getpid()}).decode())
+            on_ready(urls)
+
+        server = _server(settings, app, ready, service.stop)
+        try:
+            return await server.serve()
+        finally:
+            with suppress(OSError):
+                address.unlink(missing_ok=True)
+    finally:
+        await activities.close()
+
+
+def _configure_logging(access_log: bool) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    if access_log:
+        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    redact_logs()
+
+
+def _server(
+    settings: Settings, app: ASGIApp, on_ready: Callable[[list[str]], None], on_stop: Callable[[], Awaitable[None]]
+) -> Server:
+    return Server(
+        Guard(app, hosts=(*own_hosts(settings.host), *settings.allowed_hosts), origins=settings.allowed_origins),
+        host=settings.host,
+        port=settings.port,
+        tls=settings.tls,
+        behind_proxy=settings.behind_proxy,
+        on_ready=on_ready,
+        on_stop=on_stop,
+        access_log=settings.access_log,
+    )
+
+
+def _lifespan(activities: Activities, identities: Identities, grants: Grants, job: Job | None) -> Lifespan[Starlette]:
+    """What runs beside the requests; within the lifespan, so that stopping it counts into the time of a stop."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(identities.run()), loop.create_task(grants.run())]
+        if job is not None:
+            tasks.append(loop.create_task(_working(job, activities)))
+        try:
+            yield
+        finally:
+            await activities.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            identities.close()
+
+    return lifespan
+
+
+async def _working(job: Job, activities: Activities) -> None:
+    await job(activities)
