@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from headway.core import lifecycle
 from headway.core.activity import Activity
 from headway.core.errors import Conflict, InvalidInput, NotAllowed, NotCancellable
-from headway.core.policy import Action, Principal, Role
+from headway.core.policy import Action, Principal, Role, Scope
 from headway.ports import HistoryQuery
 from headway.server.answers import (
     answer,
@@ -60,7 +61,7 @@ class Resources:
         seconds, known = query.wait(arguments), query.list_narrowing(arguments).state
         uuid = _uuid(request)
         if seconds:
-            await self._activities.wait(uuid, seconds, principal.scope, known=known)
+            await self._waited(uuid, seconds, principal.scope, known=known)
         await self._activities.settled(principal.scope)
         return self._one(request, await self._activities.get(uuid, principal.scope))
 
@@ -106,7 +107,7 @@ class Resources:
         seconds = preferences_of(request).wait if asked is None else asked
         activity = await self._cancelled(_uuid(request), principal, force)
         if seconds and not activity.ended:
-            activity = await self._activities.wait(activity.uuid, seconds, principal.scope, ended=True)
+            activity = await self._waited(activity.uuid, seconds, principal.scope, ended=True)
         return Response(b"", headers={"Content-Type": "text/html", "X-Headway-State": activity.state.value})
 
     async def history(self, request: Request) -> Response:
@@ -144,6 +145,17 @@ class Resources:
         if force and not activity.ended:
             activity = await self._activities.give_up(uuid, "abandoned")
         return activity
+
+    async def _waited(self, uuid: str, seconds: float, scope: Scope, **what: Any) -> Activity:
+        """Wait for an activity, but not beyond the server's own end: whoever polls gets an answer."""
+        waiting = asyncio.ensure_future(self._activities.wait(uuid, seconds, scope, **what))
+        stopping = asyncio.ensure_future(self._service.stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if waiting.done():
+            return waiting.result()
+        waiting.cancel()
+        return await self._activities.get(uuid, scope)
 
     def _one(
         self, request: Request, activity: Activity, headers: dict[str, str] | None = None, status: int = 200

@@ -82,6 +82,10 @@ class Streams:
             if request.method == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
                 return
+            if self._service.stopping.is_set():
+                # Any status but 200 would close a browser's EventSource for good.
+                await send({"type": "http.response.body", "body": _retry()})
+                return
 
             async def write(frames: Frames) -> None:
                 await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
@@ -89,12 +93,14 @@ class Streams:
             ending = await self._serve(request, opening, write, _gone(receive))
             if ending is Ending.STALLED:
                 return  # an unfinished response: the server drops the connection
-            body = sse.retry(random.randint(RETRY // 2, RETRY * 3 // 2)) if ending is Ending.STOPPING else b""  # noqa: S311
+            body = _retry() if ending is Ending.STOPPING else b""
             await send({"type": "http.response.body", "body": body})
 
     async def socket(self, websocket: WebSocket) -> None:
         """``/:/websockets/notifications`` and ``/:/websocket/notifications``."""
         try:
+            if self._service.stopping.is_set():
+                raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
             with self._service.places.take(grant_of(websocket).principal.user):
                 await self._talk(websocket, opening)
@@ -117,8 +123,6 @@ class Streams:
 
     def _opening(self, connection: HTTPConnection, transport: str, last: str | None) -> Opening:
         principal = permitted(connection, Action.READ)
-        if self._service.stopping.is_set():
-            raise Unavailable("the server is stopping")
         arguments = arguments_of(connection)
         snapshot, since = query.flag(arguments, "snapshot"), last or _since(arguments)
         resumable = transport == "sse" or snapshot or since is not None
@@ -222,6 +226,10 @@ def _pinger(channel: Channel, opening: Opening) -> Callable[[int], Frames]:
 def _since(arguments: Arguments) -> str | None:
     """The cursor of a query, unjudged: an EventSource is told of a bad one in band, or it would never come back."""
     return next((value for name, value in arguments if name == "since" and value), None)
+
+
+def _retry() -> bytes:
+    return sse.retry(random.randint(RETRY // 2, RETRY * 3 // 2))  # noqa: S311 - spreads, hides nothing
 
 
 def _stream_start(headers: Headers) -> dict[str, Any]:
