@@ -82,6 +82,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     def then(self, later: Report) -> Report:
         """Both reports as one: the later word wins, contexts and responses merge."""
         merged = {name: value for name in _REPORTED if (value := getattr(later, name)) is not None}
+        if later.completed is not None or later.total is not None:
+            merged["progress"] = later.progress  # counts said after a percent take its place
         for bag in ("context", "response"):
             if bag in merged:
                 merged[bag] = _merged(getattr(self, bag), merged[bag])

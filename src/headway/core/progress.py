@@ -42,7 +42,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whole percent, -1 when indeterminate. Rounds down: only what is complete reads 100."""
         if self.fraction is None:
             return INDETERMINATE
-        return min(100, int(self.fraction * 100 + 1e-9))
+        # 0.29 * 100 is a little less than 29: what was said as a whole percent has to read so again.
+        return 100 if self.fraction >= 1 else min(99, int(self.fraction * 100 + 1e-9))
 
     @property
     def measure(self) -> float | None:
@@ -62,7 +63,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def begun(progress: Progress, now: float) -> Progress:
-    """The same progress with its rate measured from ``now`` on."""
+    """The same progress with its rate measured from ``now`` on: an older one says nothing about what follows."""
     return msgspec.structs.replace(progress, rate=None, sampled=progress.measure, sampled_at=now)
 
 
@@ -96,6 +97,8 @@ def advanced(
         progress.sampled,
         progress.sampled_at,
     )
+    if progress.unit != moved.unit or (progress.completed is None) != (done is None):
+        return begun(moved, now)  # something else is measured from here on
     return _sampled(moved, now)
 
 
@@ -113,12 +116,11 @@ def _ratio(done: float | None, whole: float | None) -> float | None:
 
 def _sampled(progress: Progress, now: float) -> Progress:
     measure = progress.measure
-    if measure is None:
-        return progress
-    if progress.sampled is None or progress.sampled_at is None or measure < progress.sampled:
-        # A new phase counts from its own beginning: an old rate says nothing about it.
-        return begun(progress, now)
+    if measure is None or progress.sampled is None or progress.sampled_at is None or measure < progress.sampled:
+        return begun(progress, now)  # unknown, known again, or a new phase
     span = now - progress.sampled_at
+    if span < 0:  # the clock was set back: how long this took is unknown, how fast it was before is not
+        return msgspec.structs.replace(progress, sampled=measure, sampled_at=now)
     if span < RATE_SAMPLE:
         return progress
     speed = (measure - progress.sampled) / span
