@@ -63,6 +63,14 @@ def test_errors_that_are_https_alone() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(413, "content_too_large"), (414, "uri_too_long"), (422, "unprocessable_content")],
+)
+def test_reasons_are_the_same_on_every_version_of_python(status: int, reason: str) -> None:
+    assert json.loads(encode_status(status, "", Format.JSON))["errors"][0]["reason"] == reason
+
+
 def test_every_class_has_a_number_of_its_own() -> None:
     assert set(OURS) == set(CODES)
     assert len(set(CODES.values())) == len(CODES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -15,7 +14,7 @@ from headway.wire.json import MAX_INTEGER, quoted
 from headway.wire.rules import broken
 
 # Each is an XML name without a colon. Those that begin with "xml" belong to XML: xmlns would even rename the element.
-_KEY = re.compile(r"(?![Xx][Mm][Ll])[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+KEY = re.compile(r"(?![Xx][Mm][Ll])[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 class BagRule(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ RESPONSE = BagRule(16 * 1024)
 
 def key(where: str, name: str) -> str:
     """A member's name, which must be the name of an XML attribute too. Raises ``InvalidInput``."""
-    if not _KEY.fullmatch(name):
+    if not KEY.fullmatch(name):
         rule = "1 to 64 characters out of A-Z a-z 0-9 _ . -, from a letter or _ on, not xml at the beginning"
         raise InvalidInput(f"{where}: a member's name must be {rule}, not {quoted(name)}")
     return name
@@ -72,9 +71,7 @@ def _scalar(path: str, value: object) -> Scalar:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int | float):
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
-            raise InvalidInput(
-                f"{path}: must be a finite number, an integer within ±2^53, not {shortened(str(value), 24)}"
-            )
+        if not abs(value) <= MAX_INTEGER:  # NaN is not either
+            raise InvalidInput(f"{path}: a number must be within ±2^53, not {shortened(str(value), 24)}")
         return value
     raise broken(path, "must be text, a number, true or false", value)

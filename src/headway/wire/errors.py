@@ -89,6 +89,9 @@ _BY_STATUS: Mapping[int, type[HeadwayError]] = {
 }
 """What a status means when the body does not say; 502 and 504 are a proxy's words for a server that is away."""
 
+_RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+"""RFC 9110's phrases, which Python has from 3.13 on: what programs read must not depend on its version."""
+
 
 def encode_error(error: HeadwayError, format: Format) -> bytes:
     """The body for an error, as JSON or HTML. The HTML tells the status only, as Plex's does."""
@@ -117,7 +120,8 @@ def decode_error(status: int, body: bytes) -> HeadwayError:
 
 
 def _phrase(status: int) -> str:
-    return next((known.phrase for known in HTTPStatus if known == status), "")
+    named = next((known.phrase for known in HTTPStatus if known == status), "")
+    return _RENAMED.get(status, named)
 
 
 def _page(status: int) -> bytes:

@@ -5,7 +5,6 @@ All raise ``InvalidInput`` naming the place and the rule.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -21,8 +20,8 @@ Rule = Callable[[str, object], T]
 MAX_USER = 2**53
 MAX_COUNT = 2.0**53
 """Counts stay exact in every client up to here: JSON numbers are doubles in most of them."""
-_TYPE = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+TYPE = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 
 
 def broken(where: str, rule: str, value: object) -> InvalidInput:
@@ -46,14 +45,14 @@ def text(limit: int) -> Rule[str]:
     return check
 
 
-def number(low: float, high: float = math.inf) -> Rule[float]:
-    """A number from ``low`` to ``high``, or of any size from ``low`` on."""
-    rule = f"must be a number of at least {low:g}" if high == math.inf else f"must be a number from {low:g} to {high:g}"
+def number(low: float, high: float = MAX_COUNT) -> Rule[float]:
+    """A number from ``low`` to ``high``."""
+    rule = f"must be a number from {low:g} to {'2^53' if high == MAX_COUNT else f'{high:g}'}"
 
     def check(where: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise broken(where, rule, value)
-        if not (math.isfinite(value) and low <= value <= high):
+        if not low <= value <= high:  # NaN is not either
             raise broken(where, rule, value)
         return value
 
@@ -84,14 +83,14 @@ def user(where: str, value: object) -> int:
 
 def activity_type(where: str, value: object) -> str:
     """A dotted name such as ``library.update.section``."""
-    if not isinstance(value, str) or not _TYPE.fullmatch(value):
+    if not isinstance(value, str) or not TYPE.fullmatch(value):
         raise broken(where, "must be 1 to 128 characters out of A-Z a-z 0-9 . _ -", value)
     return value
 
 
 def uuid(where: str, value: object) -> str:
     """The id of an activity, in lower case whatever case it came in."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    if not isinstance(value, str) or not UUID.fullmatch(value):
         raise broken(where, "must be the uuid of an activity", value)
     return value.lower()
 
