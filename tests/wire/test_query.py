@@ -61,6 +61,11 @@ def test_a_page_of_history() -> None:
     assert query.history_page(arguments) == HistoryPage("a", State.LOST, "abc-_=", 500)
 
 
+def test_a_known_state_is_any_state_or_none() -> None:
+    assert query.known_state([("state", "cancelling"), ("type", "not looked at")]) is State.CANCELLING
+    assert query.known_state([("state", "")]) is None
+
+
 @pytest.mark.parametrize(
     ("parse", "name", "value"),
     [
@@ -70,6 +75,7 @@ def test_a_page_of_history() -> None:
         (query.list_narrowing, "q", "x" * 257),
         (query.list_narrowing, "Context.1a", "x"),
         (query.list_narrowing, "Context.", "x"),
+        (query.known_state, "state", "sleeping"),
         (query.stream_narrowing, "uuid", "../../x"),
         (query.history_page, "limit", "0"),
         (query.history_page, "limit", "501"),

@@ -58,7 +58,7 @@ class Resources:
         """``GET /activities/{uuid}``: one activity, running or ended, at once or after its next lifecycle change."""
         principal = permitted(request, Action.READ)
         arguments = arguments_of(request)
-        seconds, known = query.wait(arguments), query.list_narrowing(arguments).state
+        seconds, known = query.wait(arguments), query.known_state(arguments)
         uuid = _uuid(request)
         if seconds:
             await self._waited(uuid, seconds, principal.scope, known=known)

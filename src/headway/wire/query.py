@@ -23,10 +23,10 @@ Arguments = Sequence[tuple[str, str]]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-_MAX_TEXT = 256
-_CONTEXT = "Context."
+MAX_TEXT = 256
+CONTEXT = "Context."
 _SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,6})?", re.ASCII)
-_CURSOR = re.compile(r"[A-Za-z0-9._~=-]{1,512}", re.ASCII)
+CURSOR = re.compile(r"[A-Za-z0-9._~=-]{1,512}", re.ASCII)
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
@@ -46,9 +46,14 @@ def list_narrowing(arguments: Arguments) -> Narrowing:
         type=_ruled(arguments, "type", rules.activity_type),
         state=_ruled(arguments, "state", rules.state),
         parent=_ruled(arguments, "parentUUID", rules.uuid),
-        text=None if text is None else rules.text(_MAX_TEXT)("q", text).casefold(),
+        text=None if text is None else rules.text(MAX_TEXT)("q", text).casefold(),
         context=_context(arguments),
     )
+
+
+def known_state(arguments: Arguments) -> State | None:
+    """``state`` of one activity: the one that the client knows."""
+    return _ruled(arguments, "state", rules.state)
 
 
 def stream_narrowing(arguments: Arguments) -> Narrowing:
@@ -73,7 +78,7 @@ def history_page(arguments: Arguments) -> HistoryPage:
 def cursor(arguments: Arguments, name: str) -> str | None:
     """A cursor, unopened."""
     value = _single(arguments, name)
-    if value is not None and not _CURSOR.fullmatch(value):
+    if value is not None and not CURSOR.fullmatch(value):
         raise rules.broken(name, "must be a cursor that this server gave", value)
     return value
 
@@ -126,9 +131,9 @@ def _context(arguments: Arguments) -> tuple[tuple[str, str], ...]:
     """An empty value is wanted as such: it is a value a member can have."""
     wanted: dict[str, str] = {}
     for name, value in arguments:
-        if not name.startswith(_CONTEXT):
+        if not name.startswith(CONTEXT):
             continue
-        key = bags.key("the query", name.removeprefix(_CONTEXT))
+        key = bags.key("the query", name.removeprefix(CONTEXT))
         if key in wanted:
             raise InvalidInput(f"{quoted(name)}: is given twice")
         wanted[key] = value
