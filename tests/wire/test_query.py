@@ -216,6 +216,12 @@ def test_preferences_are_read_as_rfc_7240_says(header: str | None, preferences: 
     assert parse_prefer(header) == preferences
 
 
+@pytest.mark.parametrize("evil", ["a=" + " " * 500_000 + '"', '"\\' * 250_000, "a=b;" * 125_000, "," * 500_000])
+def test_a_prefer_header_made_to_be_slow_is_read_like_any_other(evil: str) -> None:
+    # A reader that looks at the characters again and again would hang here.
+    assert parse_prefer(evil) == Preferences()
+
+
 @given(st.text() | st.text('wait=5,;" \\respond-async', max_size=60))
 def test_any_prefer_header_is_read(header: str) -> None:
     assert 0 <= (parse_prefer(header).wait or 0) <= 300

@@ -9,10 +9,11 @@ import msgspec
 MAX_WAIT = 300.0
 """Seconds that a request may wait."""
 
-# A quoted string that never ends matches up to the end of the header: each character is looked at once.
+# Nothing is given back once it matched, so that each character is looked at once, whoever made up the header. A
+# quoted string that never ends matches up to the end of it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
 _NAME_AND_VALUE = re.compile(
-    r'\s*([\w!#$%&\'*+.^`|~-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s";]*))\s*)?(?:;.*)?', re.ASCII | re.DOTALL
+    r'\s*+([\w!#$%&\'*+.^`|~-]++)\s*+(?:=\s*+(?:"([^"]*+)"|([^\s";]*+))\s*+)?(?:;.*)?', re.ASCII | re.DOTALL
 )
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
