@@ -59,8 +59,8 @@ class View:
 
     def __init__(self, *, floor: int = 0, tombstones: int = TOMBSTONES) -> None:
         """``floor``: the oldest cursor this view can answer. ``tombstones``: how many ended activities to keep."""
-        self.revision = floor
         self.floor = floor
+        self._newest = 0
         self._limit = tombstones
         self._changed: OrderedDict[str, Activity] = OrderedDict()
         self._live: dict[str, Activity] = {}
@@ -73,19 +73,26 @@ class View:
     def __repr__(self) -> str:
         return f"<View revision={self.revision} floor={self.floor} live={len(self)} tombstones={len(self._tombstones)}>"
 
+    @property
+    def revision(self) -> int:
+        """Up to where this view knows what happened: the cursor of someone who has read everything."""
+        # The floor may be ahead: what was forgotten happened after the last change of what is left.
+        return max(self.floor, self._newest)
+
     def get(self, uuid: str) -> Activity | None:
         """The newest record of an activity, live or recently ended."""
         return self._changed.get(uuid)
 
     def live(self) -> Iterable[Activity]:
         """The live activities in order of start."""
-        return self._live.values()
+        # A store brings them back in order of change. Where they are in order already, this costs one walk.
+        return sorted(self._live.values(), key=_started_revision)
 
     def apply(self, activity: Activity) -> None:
         """Take in a committed record; its revision must be newer than all before it."""
-        if activity.revision <= self.revision:
-            raise ValueError(f"revision {activity.revision} is not after {self.revision}")
-        self.revision = activity.revision
+        if activity.revision <= self._newest:
+            raise ValueError(f"revision {activity.revision} is not after {self._newest}")
+        self._newest = activity.revision
         self._changed[activity.uuid] = activity
         self._changed.move_to_end(activity.uuid)
         if not activity.ended:
@@ -128,6 +135,10 @@ class View:
 
 def _revision(event: Event) -> int:
     return event.revision
+
+
+def _started_revision(activity: Activity) -> int:
+    return activity.started_revision
 
 
 def _told(activity: Activity, cursor: int) -> list[Event]:
