@@ -1,0 +1,177 @@
+"""The paths of activities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headway.core.activity import State
+from headway.server.openapi import parameters, samples
+from headway.server.openapi.bodies import body
+from headway.server.openapi.parts import (
+    HTML,
+    JSON,
+    XML,
+    Node,
+    header,
+    media,
+    operation,
+    response,
+    schema,
+    text,
+    without_body,
+)
+from headway.server.openapi.refusals import refusals
+from headway.wire.formats import Format
+
+_TAG = "Activities"
+
+_UUID_HEADER = header("The activity that the request started.", {"type": "string", "format": "uuid"})
+_LOCATION = header("The path of the activity.", {"type": "string", "format": "uri-reference"})
+_STATE_HEADER = header("Where the activity stands.", {"enum": [state.value for state in State]})
+
+
+def _cursor(description: str, *, always: bool = True) -> Node:
+    return header(description, {"type": "string"}, always=always)
+
+
+def paths() -> Mapping[str, Node]:
+    """What can be asked of all activities, of those that have ended, and of one."""
+    listing, history, one = _list(), _history(), _get()
+    return {
+        "/activities": {"get": listing, "head": without_body(listing), "post": _start()},
+        "/activities/history": {"get": history, "head": without_body(history)},
+        "/activities/{uuid}": {"get": one, "head": without_body(one), "patch": _report(), "delete": _cancel()},
+    }
+
+
+def _rows(name: str, **examples: bytes) -> Node:
+    """JSON or XML, by ``Accept``."""
+    xml = samples.listed(samples.LOADING, format=Format.XML).decode()
+    return {JSON: media(name, **examples), XML: {"schema": schema(name), "examples": {"running": {"value": xml}}}}
+
+
+def _list() -> Node:
+    return operation(
+        "listActivities",
+        _TAG,
+        "List what is live",
+        "Everything that has not ended, in order of start: all of it for an admin, else your own. Reports made before "
+        "the request show in it.",
+        {
+            200: response(
+                "The list.",
+                _rows("ActivityList", some=samples.listed(samples.LOADING, samples.CANCELLING), none=samples.listed()),
+                {"X-Headway-Cursor": _cursor("A stream opened with `?since=` this misses and repeats nothing.")},
+            )
+        },
+        refusals(401),
+        parameters=[
+            parameters.TYPE,
+            parameters.STATE,
+            parameters.PARENT,
+            parameters.TEXT,
+            parameters.CONTEXT,
+        ],
+    )
+
+
+def _start() -> Node:
+    headers = {"Location": _LOCATION, "X-Plex-Activity": _UUID_HEADER}
+    content = _rows("OneActivity", started=samples.listed(samples.STARTED))
+    return operation(
+        "startActivity",
+        _TAG,
+        "Start one: work has begun",
+        "Durable on return. From then on its worker reports on it, or says by an empty report that it is there. Needs "
+        "a role of admin, user or reporter.",
+        {
+            200: response("The same `Idempotency-Key` and body came before; this is the activity.", content, headers),
+            201: {**response("It is recorded.", content, headers), "links": _links()},
+        },
+        refusals(401, 404, 409, 422, 429, 507),
+        parameters=[parameters.KEY],
+        requestBody=body(
+            "NewActivity",
+            least={"type": "backup.nightly"},
+            more={
+                "type": "library.update.section",
+                "title": "Scanning Movies",
+                "cancellable": True,
+                "total": 1200,
+                "unit": "files",
+                "Context": {"librarySectionID": "3"},
+            },
+        ),
+    )
+
+
+def _links() -> Node:
+    """What a start makes possible."""
+    return {
+        name: {"operationId": name, "parameters": {"uuid": "$response.header.X-Plex-Activity"}}
+        for name in ("getActivity", "reportActivity", "cancelActivity")
+    }
+
+
+def _history() -> Node:
+    return operation(
+        "listHistory",
+        _TAG,
+        "List what has ended",
+        "Newest end first, a page at a time.",
+        {
+            200: response(
+                "The page.",
+                _rows("ActivityList", some=samples.listed(samples.FAILED, samples.CANCELLED), none=samples.listed()),
+                {"X-Headway-Cursor": _cursor("`?before=` for the next page; absent on the last.", always=False)},
+            )
+        },
+        refusals(401),
+        parameters=[parameters.TYPE, parameters.STATE, parameters.BEFORE, parameters.LIMIT],
+    )
+
+
+def _get() -> Node:
+    return operation(
+        "getActivity",
+        _TAG,
+        "Get one, or wait for it",
+        "Running or ended. With `wait` it answers after the next change of `state`, or after that many seconds.",
+        {200: response("The activity.", _rows("OneActivity", ended=samples.listed(samples.CANCELLED)))},
+        refusals(401, 404),
+        parameters=[parameters.UUID, parameters.WAIT, parameters.KNOWN],
+    )
+
+
+def _report() -> Node:
+    return operation(
+        "reportActivity",
+        _TAG,
+        "Report on one, or end it",
+        "Tells what is new, and that its worker lives. The answer's `state` tells of a cancel: the worker should then "
+        "stop, and end it as `cancelled`. 409 means stop: it has ended. Needs a role of admin, user or reporter.",
+        {200: response("As it now is.", _rows("OneActivity", running=samples.listed(samples.LOADING)))},
+        refusals(401, 404, 409, 507),
+        parameters=[parameters.UUID],
+        requestBody=body(
+            "Change",
+            report={"completed": 340, "subtitle": "The Revenant (2015)"},
+            heartbeat={},
+            success={"state": "succeeded", "Response": {"added": 12}},
+            failure={"state": "failed", "error": "the disk is gone"},
+        ),
+    )
+
+
+def _cancel() -> Node:
+    return operation(
+        "cancelActivity",
+        _TAG,
+        "Ask one to stop",
+        "200: a cancel is on record, this one or an earlier one; it is safe to repeat. It says asked, not stopped: the "
+        "end comes by the streams, or with `wait`. What it started below itself is asked too. 400 "
+        "`not_cancellable`: it runs and cannot be asked. Needs a role of admin or user.",
+        {200: response("A cancel is on record.", text(HTML, empty=b""), {"X-Headway-State": _STATE_HEADER})},
+        refusals(401, 404, 507),
+        parameters=[parameters.UUID, parameters.WAIT, parameters.FORCE, parameters.PREFER],
+    )
