@@ -46,19 +46,16 @@ def as_the_standard_says(stream: bytes) -> Told:
     return events, last_id, retry
 
 
-FRAGMENTS = [
+LINES = [
     *(b"data", b"data:", b"data: x", b"data:  y", b"event: e", b"id: 7", b"id", b"id:\0", b"retry: 20", b"retry: 2a"),
-    *(b":", b" ", b"\r", b"\n", b"\r\n", b"\n\n", b"\r\r", b"\xef\xbb\xbf", "ü€😀".encode(), b"\xff", b"\xe2\x82"),
-    *(
-        b": comment",
-        b"unknown: x",
-        b"data\xef\xbb\xbf: x",
-        "\u2028\u0085".encode(),
-        b"\x0b\x0c\x1c",
-        b"retry:" + b"9" * 5000,
-    ),
+    *(b"", b":", b": comment", b"unknown: x", b" data: x", b"data\xef\xbb\xbf: x", b"\xef\xbb\xbfdata: x"),
+    *("data: ü€😀".encode(), "data: \u2028\u0085".encode(), b"data: \x0b\x0c\x1c", b"data: \xff\xe2\x82"),
+    b"retry:" + b"9" * 5000,
 ]
-streams = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=3), max_size=25).map(b"".join)
+BREAKS = [b"\n", b"\r", b"\r\n", b"\n\n", b"\r\n\r\n"]
+lines = st.tuples(st.sampled_from(LINES) | st.binary(max_size=3), st.sampled_from(BREAKS)).map(b"".join)
+beginnings, ends = st.sampled_from([b"", b"\xef\xbb\xbf"]), st.sampled_from([b"", b"data: unfinished"])
+streams = st.tuples(beginnings, st.lists(lines, max_size=12).map(b"".join), ends).map(b"".join)
 
 
 @st.composite
@@ -81,6 +78,12 @@ def test_it_does_not_matter_how_a_stream_is_cut(chunks: list[bytes]) -> None:
 @given(streams)
 def test_it_does_not_matter_if_a_stream_comes_byte_by_byte(stream: bytes) -> None:
     assert read(*(bytes([byte]) for byte in stream)) == read(stream)
+
+
+@pytest.mark.parametrize("cut", range(20))
+def test_a_line_break_cut_in_two_is_one(cut: int) -> None:
+    stream = b"data: x\r\ndata: y\r\n\r\n"
+    assert [event.data for event in read(stream[:cut], b"", stream[cut:])[0]] == ["x\ny"]
 
 
 def events_of(stream: bytes) -> list[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ TABLE: list[tuple[list[str], set[str], set[str]]] = [
     (["-activity,timeline"], {"log"}, {"activity", "timeline"}),
     (["-activity", "timeline"], {"log"}, {"activity", "timeline"}),
     (["-activity,-timeline"], {"log"}, {"activity", "timeline"}),
+    (["activity,-timeline"], {"activity"}, {"timeline", "log"}),
     (["", "activity"], {"activity"}, {"log"}),
     (["activity,,"], {"activity"}, {"log"}),
     (["log"], {"log"}, {"activity"}),

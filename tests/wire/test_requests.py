@@ -78,7 +78,7 @@ def test_a_bad_document_is_refused_with_the_place(parse: Callable[[bytes], objec
 
 
 @pytest.mark.parametrize(
-    "evil", [b'"' + b'\\"' * 32_000, b'"\\' * 32_000, b'"' * 65_000, b'{"":' * 16_000, b"\\" * 65_000]
+    "evil", [b'"' + b'\\"' * 500_000, b'"\\' * 500_000, b'"' * 65_000, b'{"":' * 16_000, b"\\" * 65_000]
 )
 def test_a_document_made_to_be_slow_is_refused_like_any_other(evil: bytes) -> None:
     with pytest.raises(InvalidInput):
