@@ -66,6 +66,7 @@ class Activities:
         self._cascades: set[asyncio.Task[None]] = set()
         self._flusher = Flusher(self.store, self.clock)
         self._liveness = Liveness(self)
+        self._opening = asyncio.Lock()
         self._open = False
 
     def __repr__(self) -> str:
@@ -74,7 +75,15 @@ class Activities:
     # Opening and closing
 
     async def open(self) -> Self:
-        """Open the store and take up where it left off. Raises ``StoreError``."""
+        """Open the store and take up where it left off; once open, nothing. The first start does it too, for hosts
+        that have no place to do it. Raises ``StoreError``.
+        """
+        async with self._opening:
+            if not self._open:
+                await self._take_up()
+        return self
+
+    async def _take_up(self) -> None:
         snapshot = await self.store.open(self._published)
         self.epoch, self.secret = snapshot.epoch, snapshot.secret
         self._registry.restore(snapshot)
@@ -84,7 +93,6 @@ class Activities:
             if live.activity.node is not None:  # it ran in the process that is gone
                 await self.give_up(live.activity.uuid, "server_restart")
         self._liveness.start()
-        return self
 
     async def close(self) -> None:
         """Stop the operations of this process, write down everything and close the store."""
@@ -201,6 +209,7 @@ class Activities:
         other ``attributes`` see ``lifecycle.start``. Raises ``NotFound`` or ``ParentEnding`` for the parent,
         ``TooMany`` and ``Unavailable`` at a limit, ``StorageFull``.
         """
+        await self.open()
         uuid = str(self._new_uuid()) if key is None else uuid_of(self.secret, owner, key)
         if key is not None and (known := await self._started_before(uuid, fingerprint)):
             return known, False
