@@ -61,8 +61,9 @@ class Activities:
         self.epoch = ""
         self.secret = b""
         self._new_uuid = new_uuid
-        self._registry = Registry(self.clock.monotonic)
-        self._admission = Admission(self.limits, self._registry)
+        self.registry = Registry(self.clock.monotonic)
+        """Everything committed. Others read it; the store alone fills it."""
+        self._admission = Admission(self.limits, self.registry)
         self._cascades: set[asyncio.Task[None]] = set()
         self._flusher = Flusher(self.store, self.clock)
         self._liveness = Liveness(self)
@@ -70,7 +71,7 @@ class Activities:
         self._open = False
 
     def __repr__(self) -> str:
-        return f"<Activities {self.store!r} live={len(self._registry.live)} open={self._open}>"
+        return f"<Activities {self.store!r} live={len(self.registry.live)} open={self._open}>"
 
     # Opening and closing
 
@@ -86,10 +87,10 @@ class Activities:
     async def _take_up(self) -> None:
         snapshot = await self.store.open(self._published)
         self.epoch, self.secret = snapshot.epoch, snapshot.secret
-        self._registry.restore(snapshot)
+        self.registry.restore(snapshot)
         self._open = True
         self._flusher.start()
-        for live in list(self._registry.live.values()):
+        for live in list(self.registry.live.values()):
             if live.activity.node is not None:  # it ran in the process that is gone
                 await self.give_up(live.activity.uuid, "server_restart")
         self._liveness.start()
@@ -114,23 +115,11 @@ class Activities:
 
     def feed(self, scope: Scope) -> Feed:
         """What an audience may see, live."""
-        return self._registry.feed(scope)
-
-    def feeds(self) -> Sequence[Feed]:
-        """Every view there is, for the caretakers of this package."""
-        return self._registry.feeds()
-
-    def live(self) -> Sequence[Live]:
-        """Everything alive, for the caretakers of this package."""
-        return list(self._registry.live.values())
+        return self.registry.feed(scope)
 
     def list(self, scope: Scope = EVERYTHING) -> list[Activity]:
         """The live activities in order of start."""
         return list(self.feed(scope).view.live())
-
-    def known(self, uuid: str) -> Activity | None:
-        """The newest record of an activity that is live or has ended recently."""
-        return self._registry.known(uuid)
 
     async def get(self, uuid: str, scope: Scope = EVERYTHING) -> Activity:
         """One activity, live or ended. Raises ``NotFound`` for what does not exist within the scope."""
@@ -160,7 +149,7 @@ class Activities:
         try:
             async with asyncio.timeout(timeout):
                 while activity.state is known or (ended and not activity.ended):
-                    live = self._registry.live.get(uuid)
+                    live = self.registry.live.get(uuid)
                     if live is None or activity.ended:
                         break
                     await live.changed.wait()
@@ -224,7 +213,7 @@ class Activities:
             node=None if operation is None else self.node,
             **attributes,
         )
-        with self._admission.admit(owner), self._registry.expected(uuid, family, operation):
+        with self._admission.admit(owner), self.registry.expected(uuid, family, operation):
             (revision,) = await self.store.commit([Write(started, None)])
         if revision is None:  # a parallel request with the same key was first
             known = await self._started_before(uuid, fingerprint)
@@ -238,9 +227,9 @@ class Activities:
 
         Raises ``NotFound``, ``AlreadyEnded`` or ``LeaseLost`` unless the activity is live.
         """
-        live = self._registry.live.get(uuid)
+        live = self.registry.live.get(uuid)
         if live is None:
-            ended = self._registry.known(uuid)
+            ended = self.registry.known(uuid)
             if ended is None:
                 raise NotFound
             return lifecycle.report(ended, news, self.clock.now())  # raises what fits
@@ -251,12 +240,12 @@ class Activities:
 
     def preview(self, activity: Activity) -> Activity:
         """The record as it will be seen once everything reported so far is committed."""
-        live = self._registry.live.get(activity.uuid)
+        live = self.registry.live.get(activity.uuid)
         return activity if live is None else live.preview(self.clock.now())
 
     def sign_of_life(self, uuid: str) -> None:
         """The worker lives, whether or not it has news."""
-        live = self._registry.live.get(uuid)
+        live = self.registry.live.get(uuid)
         if live is not None:
             live.seen = self.clock.monotonic()
 
@@ -276,7 +265,7 @@ class Activities:
         """End an activity. Raises ``NotFound``, ``ChildrenRunning``, and what ``lifecycle.finish`` raises."""
 
         def decide(activity: Activity, now: float) -> Activity:
-            live = self._registry.live.get(uuid)
+            live = self.registry.live.get(uuid)
             if live is not None and live.children and state is not State.LOST:
                 raise ChildrenRunning(f"{len(live.children)} of its children are still running; end them first")
             return lifecycle.finish(activity, state, now, error=error, news=news or Report())
@@ -293,9 +282,9 @@ class Activities:
 
     async def childless(self, uuid: str) -> None:
         """Wait until an activity has no live children."""
-        while (live := self._registry.live.get(uuid)) is not None and live.children:
+        while (live := self.registry.live.get(uuid)) is not None and live.children:
             for child in list(live.children):
-                if (alive := self._registry.live.get(child)) is not None:
+                if (alive := self.registry.live.get(child)) is not None:
                     await alive.changed.wait()
                 else:
                     await asyncio.sleep(0)
@@ -303,14 +292,14 @@ class Activities:
     # Inside
 
     async def _newest(self, uuid: str) -> Activity:
-        activity = self._registry.known(uuid) or await self.store.get(uuid)
+        activity = self.registry.known(uuid) or await self.store.get(uuid)
         if activity is None:
             raise NotFound
         return activity
 
     async def _change(self, uuid: str, decide: Decision) -> Activity:
         """Read, decide, compare-and-set; again when somebody else was first."""
-        while (live := self._registry.live.get(uuid)) is not None:
+        while (live := self.registry.live.get(uuid)) is not None:
             async with live.lock:
                 if live.activity.ended:
                     continue
@@ -335,7 +324,7 @@ class Activities:
         scopes: set[Scope] = set()
         for activity in activities:
             scopes.update(audiences(activity))
-            moved = self._registry.apply(activity)
+            moved = self.registry.apply(activity)
             if moved is not None:
                 self._act_on(moved)
         for scope in scopes:
@@ -343,7 +332,7 @@ class Activities:
 
     def _act_on(self, live: Live) -> None:
         """A lifecycle change is committed: carry it to whoever must know."""
-        parent = self._registry.parent(live.activity)
+        parent = self.registry.parent(live.activity)
         if live.activity.state is State.CANCELLING:
             if live.operation is not None:
                 live.operation.request_stop(live.activity)
@@ -369,7 +358,7 @@ class Activities:
         task.add_done_callback(self._cascades.discard)
 
     async def _started_before(self, uuid: str, fingerprint: str | None) -> Activity | None:
-        activity = self._registry.known(uuid) or await self.store.get(uuid)
+        activity = self.registry.known(uuid) or await self.store.get(uuid)
         if activity is not None and activity.fingerprint != fingerprint:
             raise KeyReused
         return activity
@@ -377,13 +366,13 @@ class Activities:
     def _family(self, parent: str | None, owner: int) -> Live | None:
         if parent is None:
             return None
-        live = self._registry.live.get(parent)
+        live = self.registry.live.get(parent)
         if live is None or live.activity.owner != owner:
             raise NotFound("parentUUID: there is no such running activity")
         return live
 
     async def _stop_operations(self) -> None:
-        running = [live for live in self._registry.live.values() if live.operation is not None]
+        running = [live for live in self.registry.live.values() if live.operation is not None]
         for live in running:
             try:
                 await self.request_cancel(live.activity.uuid, reason="server_shutdown")

@@ -55,7 +55,7 @@ class Liveness:
         now = self._clock.monotonic()
         late = now - self._last_round > ROUND + PAUSE
         self._last_round = now
-        for live in self._activities.live():
+        for live in list(self._activities.registry.live.values()):
             if late:
                 live.seen = now
             with suppress(HeadwayError):  # it ended meanwhile, or the store is away: the next round looks again
@@ -83,7 +83,7 @@ class Liveness:
     async def _forget(self, now: float) -> None:
         self._prune_due = now + PRUNING
         limits, wall = self._activities.limits, self._clock.now()
-        for feed in self._activities.feeds():
+        for feed in self._activities.registry.feeds():
             feed.view.expire(wall - TOMBSTONE_AGE)
         with suppress(HeadwayError):
             await self._activities.store.prune(wall - limits.retention, limits.history)

@@ -41,7 +41,7 @@ class Reporter:
     @property
     def activity(self) -> Activity:
         """The newest committed record."""
-        self._activity = self._activities.known(self.uuid) or self._activity
+        self._activity = self._activities.registry.known(self.uuid) or self._activity
         return self._activity
 
     @property
