@@ -9,12 +9,13 @@ is published from memory and saved once a second.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ CHECKPOINT = 1.0
 """Seconds between two saves of progress: what a crash may cost."""
 
 _T = TypeVar("_T")
+_log = logging.getLogger("headway")
 
 
 class _Job(msgspec.Struct, eq=False):
@@ -52,34 +54,43 @@ class SqliteStore:
 
     def __init__(self, folder: str | Path, *, now: Callable[[], float] = time.time) -> None:
         """``folder`` is created (mode 0700) when missing. ``now``: seconds since the epoch."""
-        self._folder = Path(folder)
+        self.folder = Path(folder)
         self._now = now
-        self._lock = FolderLock(self._folder)
-        self._reserve = Reserve(self._folder)
+        self._lock = FolderLock(self.folder)
+        self._reserve = Reserve(self.folder)
+        self._held = ExitStack()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._live: dict[str, Activity] = {}
         self._unsaved: dict[str, Activity] = {}
         self._revision = self._ceiling = 0
-        self._full = self._closed = False
+        self._full = self._opened = self._working = False
+        self._closed = True
         self._checkpoint_due = 0.0
 
     def __repr__(self) -> str:
-        return f"<SqliteStore {str(self._folder)!r} revision={self._revision} live={len(self._live)} full={self._full}>"
+        return f"<SqliteStore {str(self.folder)!r} revision={self._revision} live={len(self._live)} full={self._full}>"
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions have been committed since it was opened."""
+        return self._database.transactions
 
     async def open(self, publish: Publish) -> Snapshot:
         """See ``Store.open``."""
         self._loop = asyncio.get_running_loop()
         self._publish = publish
+        self._closed, self._working = False, True
         self._thread = threading.Thread(target=self._work, name="headway-sqlite", daemon=True)
         self._thread.start()
         try:
             return await self._call(self._open)
-        except StoreError:
-            await self._call(self._end)
+        except (HeadwayError, asyncio.CancelledError):
+            await self.close()
             raise
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``."""
+        self._refuse_when_closed()
         revisions: list[int | None] = await self._submit(_Job(self._loop.create_future(), writes))
         return revisions
 
@@ -101,24 +112,32 @@ class SqliteStore:
         return total
 
     async def close(self) -> None:
-        """See ``Store.close``."""
-        await self._call(self._shut)
-        await asyncio.to_thread(self._thread.join)
+        """See ``Store.close``. Lets go in any case; raises ``Unavailable`` when progress could not be written down."""
+        if self._closed:
+            return
+        self._closed = True  # from here on nothing comes behind the last job
+        try:
+            await self._submit(_Job(self._loop.create_future(), call=self._shut))
+        finally:
+            await asyncio.to_thread(self._thread.join)
 
     async def _call(self, function: Callable[[], _T]) -> _T:
+        self._refuse_when_closed()
         result: _T = await self._submit(_Job(self._loop.create_future(), call=function))
         return result
 
-    async def _submit(self, job: _Job) -> Any:
+    def _refuse_when_closed(self) -> None:
         if self._closed:
             raise Unavailable("the store is closed")
+
+    async def _submit(self, job: _Job) -> Any:
         self._jobs.put(job)
         return await job.future
 
-    # From here on: the writer thread.
+    # From here on: the writer thread. Nothing may end it but the last job: whoever waits for it would wait for ever.
 
     def _work(self) -> None:
-        while not self._closed:
+        while self._working:
             try:
                 jobs = [self._jobs.get(timeout=self._until_checkpoint())]
                 while not self._jobs.empty():
@@ -148,10 +167,8 @@ class SqliteStore:
     def _answer(self, job: _Job, call: Callable[[], Any]) -> None:
         try:
             self._deliver([], [(job, call())])
-        except HeadwayError as error:
-            self._deliver([], [(job, error)])
-        except (sqlite3.Error, OSError) as error:
-            self._deliver([], [(job, Unavailable(f"the database cannot answer: {error}"))])
+        except Exception as error:
+            self._deliver([], [(job, _translated(error))])
 
     def _commit_group(self, group: list[_Job]) -> None:
         if self._full:
@@ -162,71 +179,77 @@ class SqliteStore:
             return
         try:
             changed, outcomes = self._attempt(group)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
             self._recover(group, error)
         else:
             self._deliver(changed, list(zip(group, outcomes, strict=True)))
 
     def _recover(self, group: list[_Job], error: Exception) -> None:
         """A group failed as a whole: give up the reserve if the disk is full, and let each try by itself."""
-        first_failure = _is_full(error) and not self._full
-        if first_failure:
-            self._full = True
-            self._reserve.give_up()
-        if first_failure or len(group) > 1:
+        if self._made_room(error) or len(group) > 1:
             for job in group:
                 self._commit_group([job])
             return
-        failure = Unavailable(f"the database cannot take this now: {error}")
-        self._deliver([], [(group[0], failure)])
+        self._deliver([], [(group[0], _translated(error))])
+
+    def _made_room(self, error: Exception) -> bool:
+        """True when the disk was full and the reserve has just been given up for it."""
+        if not _is_full(error):
+            return False
+        self._set_full(True)
+        return self._reserve.give_up()
+
+    def _set_full(self, full: bool) -> None:
+        if full is not self._full:
+            _log.warning("%s: %s", self.folder, "no room: starts are refused" if full else "there is room again")
+        self._full = full
 
     def _attempt(self, group: list[_Job]) -> tuple[list[Activity], list[list[int | None]]]:
         """Commit all writes of a group whose expectation holds, or, raising, none."""
-        before: dict[str, Activity | None] = {}
+        newest: dict[str, Activity] = {}
         changed: list[Activity] = []
         durable = False
         outcomes: list[list[int | None]] = []
-        try:
-            for job in group:
-                revisions: list[int | None] = []
-                for write in job.writes:
-                    record = self._admit(write, before)
-                    revisions.append(None if record is None else record.revision)
-                    if record is not None:
-                        changed.append(record)
-                        durable = durable or write.durable
-                outcomes.append(revisions)
-            if durable or self._revision > self._ceiling:
-                self._save(changed)
-        except (sqlite3.Error, OSError):
-            for uuid, record in before.items():
-                self._restore(uuid, record)
-            raise
-        self._unsaved.update({record.uuid: record for record in changed if not durable})
+        for job in group:
+            revisions: list[int | None] = []
+            for write in job.writes:
+                record = self._admit(write, newest)
+                revisions.append(None if record is None else record.revision)
+                if record is not None:
+                    changed.append(record)
+                    durable = durable or write.durable
+            outcomes.append(revisions)
+        if durable or self._revision > self._ceiling:
+            self._save(newest.values())
+        else:
+            self._unsaved.update(newest)
+        for record in newest.values():
+            self._keep(record)
         return changed, outcomes
 
-    def _admit(self, write: Write, before: dict[str, Activity | None]) -> Activity | None:
+    def _admit(self, write: Write, newest: dict[str, Activity]) -> Activity | None:
+        """The record at its revision, if the expectation holds; ``newest``: what the same group has changed before."""
         uuid = write.activity.uuid
-        current = self._live.get(uuid) or self._database.get(uuid)
+        current = newest.get(uuid) or self._live.get(uuid) or self._database.get(uuid)
         if (None if current is None else current.fence) != write.expected:
             return None
-        before.setdefault(uuid, self._live.get(uuid))
         self._revision += 1
-        record = stamped(write.activity, self._revision)
-        self._restore(uuid, None if record.ended else record)
-        return record
+        newest[uuid] = stamped(write.activity, self._revision)
+        return newest[uuid]
 
-    def _restore(self, uuid: str, record: Activity | None) -> None:
-        if record is None:
-            self._live.pop(uuid, None)
+    def _keep(self, record: Activity) -> None:
+        if record.ended:
+            self._live.pop(record.uuid, None)
         else:
-            self._live[uuid] = record
+            self._live[record.uuid] = record
 
-    def _save(self, records: Sequence[Activity]) -> None:
+    def _save(self, records: Collection[Activity]) -> None:
+        ceiling = self._ceiling
         with self._database.transaction():
-            if self._revision > self._ceiling:
-                self._ceiling = self._database.reserve_revisions(self._revision)
+            if self._revision > ceiling:
+                ceiling = self._database.reserve_revisions(self._revision)
             self._database.save(records)
+        self._ceiling = ceiling  # not before it is on disk
         for record in records:
             self._unsaved.pop(record.uuid, None)
 
@@ -234,47 +257,64 @@ class SqliteStore:
         if time.monotonic() < self._checkpoint_due:
             return
         self._checkpoint_due = time.monotonic() + CHECKPOINT
-        if self._full:
-            self._full = not self._reserve.take()
-        # Progress is not worth the reserve: on a full disk it stays in memory until there is room.
-        if not self._full and self._unsaved:
-            try:
+        try:
+            if self._full:
+                self._set_full(not self._reserve.take())
+            # Progress is not worth the reserve: on a full disk it stays in memory until there is room.
+            if not self._full and self._unsaved:
                 self._save(list(self._unsaved.values()))
-            except (sqlite3.Error, OSError) as error:
-                self._full = _is_full(error)
+        except Exception as error:
+            if _is_full(error):
+                self._set_full(True)
+            else:
+                _log.warning("%s: progress is not saved yet: %s", self.folder, error)
 
     def _deliver(self, changed: list[Activity], answers: list[tuple[_Job, Any]]) -> None:
         def on_loop() -> None:
-            if changed:
-                self._publish(changed)
-            for job, answer in answers:
-                if job.future.done():  # whoever asked has gone; the change stands all the same
-                    continue
-                if isinstance(answer, Exception):
-                    job.future.set_exception(answer)
-                else:
-                    job.future.set_result(answer)
+            try:
+                if changed:
+                    self._publish(changed)
+            finally:
+                for job, answer in answers:
+                    _settle(job.future, answer)
 
         with suppress(RuntimeError):  # the loop has been closed under us: nobody is left to hear
             self._loop.call_soon_threadsafe(on_loop)
 
     def _open(self) -> Snapshot:
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
         except OSError as error:
-            raise StoreError(f"cannot use the data folder {self._folder}: {error.strerror}") from error
-        self._database = Database(self._folder / "headway.db")
-        self._full = not self._reserve.take()
-        self._revision = self._database.ceiling()
+            raise StoreError(f"cannot use the data folder {self.folder}: {error.strerror}") from error
+        self._held.callback(self._lock.release)
+        try:
+            self._database = Database(self.folder / "headway.db")
+            self._held.callback(self._database.close)
+            self._full = not self._reserve.take()
+            live = self._with_reserve(self._take_up)
+            snapshot = self._snapshot(live)
+        except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
+            raise StoreError(f"cannot read the database {self.folder / 'headway.db'}: {error}") from error
+        self._opened = True
+        return snapshot
+
+    def _take_up(self) -> list[Activity]:
+        """Begin where the last one ended, or died; the live activities."""
+        revision = self._database.ceiling()
         with self._database.transaction():
             clean = self._database.mark_clean(False)
-            self._ceiling = self._database.reserve_revisions(self._revision)
+            ceiling = self._database.reserve_revisions(revision)
             live = self._database.live()
             if not clean:
                 # Progress seen before the crash may not be on disk: whoever saw it must be told what stands now.
-                live = [self._restamped(activity) for activity in live]
+                live = [stamped(activity, revision + place) for place, activity in enumerate(live, 1)]
+                revision += len(live)
                 self._database.save(live)
+        self._revision, self._ceiling = revision, ceiling
+        return live
+
+    def _snapshot(self, live: list[Activity]) -> Snapshot:
         self._live = {activity.uuid: activity for activity in live}
         since = self._now() - TOMBSTONE_AGE
         records = self._database.ended(since, TOMBSTONES) + live
@@ -285,21 +325,42 @@ class SqliteStore:
             sorted(records, key=lambda activity: activity.revision),
         )
 
-    def _restamped(self, activity: Activity) -> Activity:
-        self._revision += 1
-        return stamped(activity, self._revision)
-
     def _shut(self) -> None:
-        if self._unsaved:
-            self._save(list(self._unsaved.values()))
+        """Write down what is left and let go, also when that fails: whoever opens it next then sees a crash."""
+        self._working = False
+        with self._held:
+            if self._opened:
+                self._opened = False
+                self._with_reserve(self._write_down)
+
+    def _write_down(self) -> None:
+        self._save(list(self._unsaved.values()))
         with self._database.transaction():
             self._database.mark_clean(True)
-        self._database.close()
-        self._end()
 
-    def _end(self) -> None:
-        self._closed = True
-        self._lock.release()
+    def _with_reserve(self, function: Callable[[], _T]) -> _T:
+        """Call it; once more, with the reserve given up, if the disk is full."""
+        try:
+            return function()
+        except sqlite3.Error as error:
+            if not self._made_room(error):
+                raise
+            return function()
+
+
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():  # whoever asked has gone; the change stands all the same
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error | OSError | msgspec.MsgspecError):
+        return Unavailable(f"the database cannot take this now: {error}")
+    return error
 
 
 def _is_full(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -36,20 +36,14 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open or create the database; raises ``StoreError`` when it is not ours, newer, or damaged."""
         self.path = path
+        self.transactions = 0
         try:
             path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            # Exclusive: the one-server rule holds in the database too, and WAL then needs no shared memory file.
-            for pragma in (
-                "locking_mode = EXCLUSIVE",
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "temp_store = MEMORY",
-                "journal_size_limit = 8388608",
-            ):
-                self._connection.execute(f"PRAGMA {pragma}")
-            migrate(self._connection, path, VERSION, MIGRATIONS)
-            self.epoch, self.secret = self._identity()
+            with ExitStack() as undo:
+                undo.callback(self._connection.close)
+                self._prepare()
+                undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot open the database {path}: {error}") from error
 
@@ -64,10 +58,10 @@ class Database:
         try:
             yield
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
-            if self._connection.in_transaction:
+            self.transactions += 1
+        finally:
+            if self._connection.in_transaction:  # something failed, and SQLite has not rolled back by itself
                 self._connection.execute("ROLLBACK")
-            raise
 
     def save(self, records: Iterable[Activity]) -> None:
         """Write records over what was there. Within a transaction."""
@@ -159,6 +153,19 @@ class Database:
         """Let the database grow to so many pages and no further (SQLite's ``max_page_count``)."""
         self._connection.execute(f"PRAGMA max_page_count = {int(pages)}")
 
+    def _prepare(self) -> None:
+        # Exclusive: the one-server rule holds in the database too, and WAL then needs no shared memory file.
+        for pragma in (
+            "locking_mode = EXCLUSIVE",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "temp_store = MEMORY",
+            "journal_size_limit = 8388608",
+        ):
+            self._connection.execute(f"PRAGMA {pragma}")
+        migrate(self._connection, self.path, VERSION, MIGRATIONS)
+        self.epoch, self.secret = self._identity()
+
     def _identity(self) -> tuple[str, bytes]:
         with self.transaction():
             if self._get("epoch") is None:
@@ -200,8 +207,9 @@ def migrate(connection: sqlite3.Connection, path: Path, target: int, migrations:
         connection.executescript(f"BEGIN; {schema}; PRAGMA user_version = {target}; COMMIT;")
         return
     if version < target:
-        with sqlite3.connect(path.with_name(f"{path.name}.v{version}.backup")) as backup:
+        copy = path.with_name(f"{path.name}.v{version}.backup")
+        copy.touch(mode=0o600)
+        with closing(sqlite3.connect(copy)) as backup:
             connection.backup(backup)
-        backup.close()
     for step in range(version, target):
         connection.executescript(f"BEGIN; {migrations[step]}; PRAGMA user_version = {step + 1}; COMMIT;")

@@ -1,0 +1,41 @@
+"""Each store keeps the contract of the port."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from headway.ports import Store
+from headway.stores.memory import MemoryStore
+from headway.stores.sqlite import SqliteStore
+from headway.testing.durable_stores import DurableStoreContract
+from headway.testing.stores import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def place(self) -> None:
+        self.same = MemoryStore()
+
+    def store(self) -> Store:
+        return self.same
+
+
+class TestSqliteStore(DurableStoreContract):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / "data"
+
+    def store(self) -> Store:
+        return SqliteStore(self.folder)
+
+    async def crashed(self, store: Store) -> Store:
+        # A kill leaves what is in the files, also what only the kernel holds so far; a copy sees just that.
+        assert isinstance(store, SqliteStore)
+        left = store.folder.with_name(f"{store.folder.name}-left")
+        shutil.copytree(store.folder, left)
+        return SqliteStore(left)
+
+    def transactions(self, store: Store) -> int:
+        assert isinstance(store, SqliteStore)
+        return store.transactions
