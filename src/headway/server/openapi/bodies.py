@@ -80,13 +80,13 @@ ENDED: Mapping[str, Node] = {
 
 def components() -> Mapping[str, Node]:
     """The schemas of the bodies."""
-    change = record(closed=True, **TOLD, **TOLD_LATER, **ENDED)
+    change = record({**TOLD, **TOLD_LATER, **ENDED}, closed=True)
     return {
-        "NewActivity": {**record(("type",), closed=True, **ASKED, **TOLD), "description": "What begins."},
+        "NewActivity": {**record({**ASKED, **TOLD}, ("type",), closed=True), "description": "What begins."},
         "Change": {
             **change,
             "description": "What is new. What is absent stays as it was; `{}` is a heartbeat.",
-            "dependentSchemas": {"error": record(("state",), state={"enum": _UNSUCCESSFUL})},
+            "dependentSchemas": {"error": record({"state": {"enum": _UNSUCCESSFUL}}, ("state",))},
         },
     }
 

@@ -31,9 +31,9 @@ def matching(expression: re.Pattern[str]) -> Node:
     return {"type": "string", "pattern": f"^(?:{expression.pattern})$"}
 
 
-def record(required: Sequence[str] = (), closed: bool = False, **properties: Node) -> Node:
+def record(properties: Mapping[str, Node], required: Sequence[str] = (), *, closed: bool = False) -> Node:
     """An object. ``closed``: it has no other members."""
-    node: Node = {"type": "object", "properties": properties}
+    node: Node = {"type": "object", "properties": dict(properties)}
     if required:
         node["required"] = list(required)
     if closed:

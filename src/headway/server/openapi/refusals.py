@@ -54,15 +54,17 @@ def components() -> Mapping[str, Node]:
 def schemas() -> Mapping[str, Node]:
     """The body of an error."""
     reasons = sorted({member["reason"] for status in _NAMES for member in map(_member, _bodies(status).values())})
-    error = record(
-        ("code", "message", "status", "reason"),
-        code={"type": "integer", "description": "A number that never changes its meaning."},
-        message={"type": "string", "description": "For people: what is wrong, and where."},
-        status={"type": "integer", "description": "The HTTP status."},
-        reason={"enum": reasons, "description": "For programs. More may come: see `status` for those you do not know."},
-    )
-    errors = {"type": "array", "items": error, "minItems": 1, "maxItems": 1}
-    return {"Errors": {**record(("errors",), errors=errors), "description": _table()}}
+    error: Mapping[str, Node] = {
+        "code": {"type": "integer", "description": "A number that never changes its meaning."},
+        "message": {"type": "string", "description": "For people: what is wrong, and where."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "reason": {
+            "enum": reasons,
+            "description": "For programs. More may come: go by `status` where you do not know one.",
+        },
+    }
+    errors = {"type": "array", "items": record(error, tuple(error)), "minItems": 1, "maxItems": 1}
+    return {"Errors": {**record({"errors": errors}, ("errors",)), "description": _table()}}
 
 
 def bodies(status: int) -> Node:

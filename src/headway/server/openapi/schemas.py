@@ -96,15 +96,15 @@ def components() -> Mapping[str, Node]:
             "What clients of media servers ask first. All but the first names say that there is no media here.",
             encode_root(samples.SERVER, Format.JSON),
         ),
-        "Health": record(("status",), status={"const": "ok"}),
-        "Readiness": record(("status",), status={"enum": ["ready", "not ready"]}),
+        "Health": record({"status": {"const": "ok"}}, ("status",)),
+        "Readiness": record({"status": {"enum": ["ready", "not ready"]}}, ("status",)),
         **_notifications(),
     }
 
 
 def _activity() -> Node:
     return {
-        **record(PLEX, **ROW),
+        **record(ROW, PLEX),
         "description": "The first nine members are Plex's, with its types and in its order; ours follow, each absent "
         "while it has nothing to say. Nothing is ever null. More members may come: ignore those you do not know.",
         "xml": {"name": "Activity"},
@@ -133,11 +133,10 @@ def _bag(rule: BagRule, name: str) -> Node:
 
 def _container(description: str, size: Node, **count: int) -> Node:
     rows = {"type": "array", "items": schema("Activity"), **count}
-    body = record(
-        ("size", "Activity") if count else ("size",), size={**size, "xml": {"attribute": True}}, Activity=rows
-    )
+    members: Mapping[str, Node] = {"size": {**size, "xml": {"attribute": True}}, "Activity": rows}
+    body = record(members, tuple(members) if count else ("size",))
     return {
-        **record(("MediaContainer",), MediaContainer=body),
+        **record({"MediaContainer": body}, ("MediaContainer",)),
         "description": f"{description} Without rows there is no member `Activity`. In XML, `MediaContainer` is the "
         "outermost element.",
     }
@@ -150,59 +149,55 @@ def _of_sample(description: str, body: bytes) -> Node:
 
 def _schema_of(value: object) -> Node:
     if isinstance(value, dict):
-        return record(tuple(value), **{name: _schema_of(member) for name, member in value.items()})
+        return record({name: _schema_of(member) for name, member in value.items()}, tuple(value))
     if isinstance(value, list):
         return {"type": "array", "items": _schema_of(value[0])}
     return {"type": {bool: "boolean", int: "integer", str: "string"}[type(value)]}
 
 
 def _notifications() -> Mapping[str, Node]:
-    change = record(
-        ("event", "uuid", "Activity"),
-        event={
+    change: Mapping[str, Node] = {
+        "event": {
             "enum": [kind.value for kind in Kind],
             "description": "`started` and `ended` come exactly once, in order; of `updated` only the newest.",
         },
-        uuid={"type": "string"},
-        Activity=schema("Activity"),
-    )
-    reasons = {"enum": [reason.value for reason in ResyncReason]}
+        "uuid": {"type": "string"},
+        "Activity": schema("Activity"),
+    }
+    gap: Mapping[str, Node] = {"reason": {"enum": [reason.value for reason in ResyncReason]}}
     return {
         "ActivityEvent": {
-            **record(("ActivityNotification",), ActivityNotification=change),
+            **record({"ActivityNotification": record(change, tuple(change))}, ("ActivityNotification",)),
             "description": "The data of an EventSource's `activity` events.",
         },
         "ResyncEvent": {
-            **record(("reason",), reason=reasons),
+            **record(gap, ("reason",)),
             "description": "The data of an EventSource's `resync` events: what came after the cursor is unknown. A "
             "`snapshot` follows.",
         },
-        "NotificationContainer": _frames(change, reasons),
+        "NotificationContainer": {
+            **record({"NotificationContainer": {"oneOf": _frames(change, gap)}}, ("NotificationContainer",)),
+            "description": "One WebSocket text frame. It always tells one thing.",
+        },
     }
 
 
-def _frames(change: Node, reasons: Node) -> Node:
+def _frames(change: Mapping[str, Node], gap: Mapping[str, Node]) -> list[Node]:
     """``cursor`` is for WebSockets that asked to resume or for a snapshot; an EventSource has its ``id`` for that."""
     cursor = {"type": "string", "description": "Where to resume after this: `?since=`."}
-    resync = record(("reason",), reason=reasons, cursor=cursor)
-    snapshot = record(("MediaContainer",), MediaContainer={"type": "object"}, cursor=cursor)
-    shapes = {
-        "activity": {**change, "properties": {**change["properties"], "cursor": cursor}},
-        "resync": resync,
-        "snapshot": snapshot,
+    told: Mapping[str, Mapping[str, Node]] = {
+        "activity": change,
+        "resync": gap,
+        "snapshot": {"MediaContainer": {"type": "object", "description": "As in `ActivityList`."}},
     }
-    frames = [
-        record(
-            ("type", "size", key),
-            closed=True,
-            type={"const": type},
-            size={"const": 1},
-            **{key: {"type": "array", "items": shape, "minItems": 1, "maxItems": 1}},
-        )
-        for type, shape in shapes.items()
-        for key in (f"{type.capitalize()}Notification",)
+    return [
+        _frame(type, record({**members, "cursor": cursor}, tuple(members), closed=True))
+        for type, members in told.items()
     ]
-    return {
-        **record(("NotificationContainer",), NotificationContainer={"oneOf": frames}),
-        "description": "One WebSocket text frame. It always tells one thing.",
-    }
+
+
+def _frame(type: str, notification: Node) -> Node:
+    key = f"{type.capitalize()}Notification"
+    one = {"type": "array", "items": notification, "minItems": 1, "maxItems": 1}
+    members: Mapping[str, Node] = {"type": {"const": type}, "size": {"const": 1}, key: one}
+    return record(members, tuple(members), closed=True)
