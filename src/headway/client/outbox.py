@@ -1,0 +1,326 @@
+"""The record of one job on its way to a server: what to send next, and what each answer means.
+
+Without I/O, clock or threads: whoever drives it asks when something is ``due`` and for the ``next`` request, and hands
+back what came of it. Times are seconds on one monotonic clock. The laws:
+
+1. The job is never waited for and never waits: reports are conflated, the latest word wins, and what a failed request
+   carried is said again unless there is newer.
+2. A start carries an Idempotency-Key, so that saying it again makes no second activity.
+3. The record tells the truth. A job that outlives its record is not reported under it any more; see ``OnLoss``.
+4. Trouble is met with patience: no answer, or one that means "later", with backoff; one that means "no", rarely but on
+   and on, for the server may be a different one tomorrow.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import math
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from headway.client import calls
+from headway.client.backoff import Backoff
+from headway.client.errors import NoConnection
+from headway.client.exchange import Answer, Call, Request
+from headway.client.news import with_context
+from headway.client.rows import has_ended
+from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.errors import (
+    AlreadyEnded,
+    Conflict,
+    HeadwayError,
+    IllegalTransition,
+    InvalidInput,
+    LeaseLost,
+    NotFound,
+    TooMany,
+    Unavailable,
+)
+from headway.core.lifecycle import Report
+from headway.wire.errors import Unreadable
+from headway.wire.row import Row
+
+LEASE = 30.0
+"""Seconds without a sign of life after which the server counts the job as lost."""
+
+HEARTBEAT = 10.0
+"""Seconds between signs of life when there is nothing to report."""
+
+INTERVAL = 0.2
+"""Seconds between two reports; what is said in between is conflated."""
+
+RETRY, MAX_RETRY = 0.25, 5.0
+"""Seconds of the first and of the longest wait after a failure: a server that comes back starts our leases anew."""
+
+MAX_ADVISED = 60.0
+"""Seconds a server may ask for by Retry-After; while a lease runs, no more than a heartbeat."""
+
+REFUSED = 30.0
+"""Seconds before saying again what was refused for good."""
+
+LATE = 2.0
+"""Seconds after which a start is late enough for the context to say when it really was."""
+
+ABANDONED = "abandoned"
+"""Why an activity is lost that someone gave up by force."""
+
+NOTHING = Report()
+
+_log = logging.getLogger("headway")
+
+
+class OnLoss(enum.Enum):
+    """What a lost lease means for the work.
+
+    An activity given up by force (``abandoned``) is stopped whichever it is: somebody wanted that.
+    """
+
+    STOP = "stop"
+    """The work must stop: somebody else may have taken it over. The rule for workers."""
+    CONTINUE = "continue"
+    """Nobody else does this work: it goes on, under a new activity whose context ``continues`` the lost one."""
+
+
+class NewRecord:
+    """What a start says; the same each time it is said."""
+
+    def __init__(
+        self,
+        type: str,
+        report: Report,
+        *,
+        cancellable: bool = True,
+        parent: str | None = None,
+        lease: float = LEASE,
+        grace: float = DEFAULT_GRACE,
+    ) -> None:
+        """``lease``, ``grace``: seconds."""
+        self._type = type
+        self._report = report
+        self._options: Mapping[str, Any] = {
+            "cancellable": cancellable,
+            "parent": parent,
+            "lease": lease,
+            "grace": grace,
+        }
+
+    def call(self, key: str, continues: str | None) -> Call[Row]:
+        """The request; ``continues``: the activity that this job had before."""
+        about = self._report if continues is None else with_context(self._report, continues=continues)
+        return calls.start(self._type, about, key=key, **self._options)
+
+
+class End(NamedTuple):
+    """How the job ended."""
+
+    state: State
+    error: str | None
+
+
+class Outbox:
+    """One job and its record."""
+
+    def __init__(
+        self,
+        record: NewRecord,
+        now: float,
+        began: float,
+        *,
+        on_loss: OnLoss = OnLoss.STOP,
+        new_key: Callable[[], str] = lambda: uuid4().hex,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """``began``: when the job did, in seconds since the epoch."""
+        self.uuid: str | None = None
+        """The activity that the job is reported under; None before the server knows of it."""
+        self.state: str | None = None
+        """The state it was last seen in."""
+        self.stop: str | None = None
+        """Why the job is to stop: ``cancel_requested``, ``abandoned`` or ``lease_lost``; None while it is not."""
+        self.problem: HeadwayError | None = None
+        """What keeps the record from being complete, at present or for good."""
+        self.over = False
+        """Nothing more will be sent."""
+        self.hopeless = False
+        """In a hurry, and nothing suggests that trying again would help."""
+        self._record = record
+        self._begun_at = now
+        self._began = began
+        self._on_loss = on_loss
+        self._new_key = new_key
+        self._key = new_key()
+        self._continues: str | None = None
+        self._news = self._told = self._carried = NOTHING
+        self._end: End | None = None
+        self._end_carried = False
+        self._inquiring = False
+        self._call: Call[Row] | None = None
+        self._asked_of: str | None = None
+        self._ready = now
+        self._sent_at = now
+        self._hurried = False
+        self._backoff = Backoff(RETRY, MAX_RETRY, jitter=jitter)
+        self._afresh = Backoff(1.0, 60.0, jitter=jitter)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Outbox uuid={self.uuid} state={self.state} stop={self.stop} over={self.over} problem={self.problem!r}>"
+        )
+
+    # What the job says
+
+    def report(self, news: Report) -> None:
+        """How the work stands."""
+        self._news = self._news.then(news)
+        self._told = self._told.then(news)
+
+    def finish(self, state: State, error: str | None = None) -> None:
+        """How the work ended; the first word counts."""
+        self._end = self._end or End(state, error)
+
+    def hurry(self, now: float) -> None:
+        """The process is about to end: try at once, and again without much waiting."""
+        self._hurried = True
+        self._ready = now
+        self._backoff.reset()
+
+    # What is to be sent
+
+    def due(self) -> float:
+        """The moment of the next request; infinity when there will be none."""
+        if self.over:
+            return math.inf
+        if self.uuid is None or self._inquiring or self._end is not None:
+            return self._ready
+        return max(self._ready, self._sent_at + (HEARTBEAT if self._news == NOTHING else INTERVAL))
+
+    def next(self, now: float) -> Request:
+        """The next request. One at a time: its outcome goes to ``answered`` or ``unanswered``."""
+        self._sent_at = now
+        self._asked_of = self.uuid
+        self._call = self._next_call()
+        return self._call.request
+
+    def _next_call(self) -> Call[Row]:
+        self._end_carried = False
+        if self.uuid is None:
+            return self._record.call(self._key, self._continues)
+        if self._inquiring:
+            return calls.get(self.uuid)
+        self._carried, self._news = self._news, NOTHING
+        if self._end is None:
+            return calls.change(self.uuid, self._carried)
+        self._end_carried = True
+        return calls.change(self.uuid, self._carried, state=self._end.state, error=self._end.error)
+
+    # What came of it
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """The server answered the latest request."""
+        call, self._call = self._call, None
+        if call is None:
+            raise RuntimeError("an answer to nothing")
+        if self._asked_of != self.uuid:  # it was about a record that has been left behind since
+            return
+        try:
+            row = call.read(answer)
+        except HeadwayError as error:
+            self._take_back()
+            self._refused(error, answer, call.request.method, now)
+        else:
+            self._accepted(row, call.request.method, now)
+
+    def unanswered(self, error: HeadwayError, now: float) -> None:
+        """The latest request was not answered, or not in a way that can be understood."""
+        self._call = None
+        self._take_back()
+        self._wait(error, now)
+
+    def seen(self, row: Row, now: float) -> None:
+        """The activity as the server shows it, in an answer to whatever question."""
+        if row.uuid != self.uuid or self.over:
+            return
+        self.state = row.state
+        if row.cancel_requested:
+            self.stop = self.stop or "cancel_requested"
+        if row.state == State.LOST and (self._end is None or self._end.state is not State.LOST):
+            self._lost(row.error, now)
+        elif has_ended(row):
+            self.over = True
+            if self._end is None or row.state != self._end.state:
+                self.problem = AlreadyEnded(f"somebody else recorded its end: {row.state}")
+
+    def _accepted(self, row: Row, method: str, now: float) -> None:
+        self._backoff.reset()
+        self.problem = None
+        self._carried = NOTHING
+        self._inquiring = False
+        if method == "POST":
+            self.uuid = row.uuid
+            if now - self._begun_at > LATE:
+                started = datetime.fromtimestamp(self._began, UTC).isoformat(timespec="milliseconds")
+                self._news = Report(context={"startedAt": started}).then(self._news)
+        elif self._end_carried:
+            self.over = True
+        self.seen(row, now)
+
+    def _refused(self, error: HeadwayError, answer: Answer, method: str, now: float) -> None:
+        if isinstance(error, TooMany | Unavailable | Unreadable) or answer.status >= 500 or not _is_ours(answer):
+            self._wait(error, now, answer.retry_after or 0.0)
+        elif method == "POST":
+            self._give_way(error, now)
+        elif isinstance(error, NotFound):  # a server that forgets when it restarts, or another one at its place
+            self._start_afresh(now)
+        elif isinstance(error, AlreadyEnded | LeaseLost):
+            self._inquiring = True
+        elif isinstance(error, IllegalTransition) and self._end is not None and self._end.state is State.CANCELLED:
+            self._end = End(State.FAILED, "stopped, with no cancel on record")
+        elif isinstance(error, InvalidInput) and self._news != NOTHING:
+            _log.warning("not reported: %s", error.message)
+            self._news = NOTHING
+        elif isinstance(error, Conflict):
+            self._wait(error, now)
+        else:
+            self._give_way(error, now)
+
+    def _take_back(self) -> None:
+        """What the latest request carried is still to be said, unless there is newer."""
+        self._news = self._carried.then(self._news)
+        self._carried = NOTHING
+
+    def _wait(self, error: HeadwayError, now: float, advised: float = 0.0) -> None:
+        self.problem = error
+        delay = max(self._backoff.next(), min(advised, MAX_ADVISED if self.uuid is None else HEARTBEAT))
+        self._ready = now + (min(delay, RETRY) if self._hurried else delay)
+        unheard_of = self.uuid is None and self._continues is None
+        self.hopeless = self._hurried and unheard_of and isinstance(error, NoConnection)
+
+    def _give_way(self, error: HeadwayError, now: float) -> None:
+        self.problem = error
+        self._ready = now + REFUSED
+        self.hopeless = self._hurried
+
+    def _lost(self, reason: str | None, now: float) -> None:
+        if reason == ABANDONED or self.stop is not None or self._on_loss is OnLoss.STOP:
+            self.over = True
+            self.stop = self.stop or (ABANDONED if reason == ABANDONED else "lease_lost")
+            self.problem = LeaseLost(f"the server gave the activity up: {reason or 'lost'}")
+        else:
+            self._start_afresh(now)
+
+    def _start_afresh(self, now: float) -> None:
+        """Another record for the same job, with all that was said of it so far."""
+        self._continues, self.uuid, self.state = self.uuid, None, None
+        self._key = self._new_key()
+        self._news, self._carried = self._told, NOTHING
+        self._inquiring = False
+        self._ready = now + (0.0 if self._hurried else self._afresh.next())
+
+
+def _is_ours(answer: Answer) -> bool:
+    """True for a refusal by Headway, and not by some proxy before it, which knows nothing of activities."""
+    return answer.headers.get("content-type", "").startswith("application/json")

@@ -1,0 +1,341 @@
+"""Reporting the jobs of this process to a server, in the background.
+
+One thread with an event loop of its own sends for all jobs of the process. What a job calls here is a memory write: it
+never waits for the network, and no trouble of the server's reaches it (see ``outbox`` for what is done about trouble).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from headway.client import calls
+from headway.client.address import Address
+from headway.client.backoff import Backoff
+from headway.client.errors import NoConnection
+from headway.client.exchange import Answer, Request
+from headway.client.news import fitted, fitted_text, fitted_type
+from headway.client.outbox import LEASE, MAX_RETRY, RETRY, NewRecord, OnLoss, Outbox
+from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.errors import HeadwayError, Unavailable
+from headway.wire.requests import MAX_ERROR
+from headway.wire.row import Row
+
+if TYPE_CHECKING:
+    from headway.client.transport import AsyncTransport
+
+PATIENCE = 5.0
+"""Seconds that ``close`` gives to deliver the ends, at most."""
+
+UNRECORDED = 2.0
+"""Seconds of them for a job that no server has heard of so far."""
+
+TIMEOUT = 5.0
+"""Seconds for an answer to a report."""
+
+HURRY = 0.5
+"""Seconds between two looks for a cancel at a server that does not wait when asked to."""
+
+Locate = Callable[[], Address]
+Stopped = Callable[[str], None]
+"""Told why the job is to stop: ``cancel_requested``, ``abandoned`` or ``lease_lost``. Called in the sender's thread."""
+
+_log = logging.getLogger("headway")
+
+
+class Reporting:
+    """The sender of this process for one server."""
+
+    def __init__(self, server: Address | Locate, *, timeout: float = TIMEOUT) -> None:
+        """``server``: where it is, or what finds that out; then it is asked again whenever the server does not answer.
+
+        ``timeout``: seconds for an answer.
+        """
+        self._locate = server if callable(server) else lambda: server
+        self._timeout = timeout
+        self._transport: AsyncTransport | None = None
+        self._jobs: set[Job] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="headway-reporting", daemon=True)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Reporting jobs={len(self._jobs)} closed={self._closed}>"
+
+    def start(
+        self,
+        type: str,
+        *,
+        title: str = "",
+        subtitle: str = "",
+        cancellable: bool = True,
+        context: Mapping[str, Any] | None = None,
+        parent: str | None = None,
+        lease: float = LEASE,
+        grace: float = DEFAULT_GRACE,
+        on_loss: OnLoss = OnLoss.STOP,
+        on_stop: Stopped | None = None,
+    ) -> Job:
+        """A job has begun. Its record is made as soon as there is a server to make it.
+
+        ``lease``: seconds without a sign of life after which it counts as lost. ``grace``: seconds it has to stop when
+        asked to. ``on_stop``: called once when it is to stop, in the sender's thread.
+        """
+        report = fitted(title=title, subtitle=subtitle, context=context)
+        record = NewRecord(fitted_type(type), report, cancellable=cancellable, parent=parent, lease=lease, grace=grace)
+        job = Job(Outbox(record, time.monotonic(), time.time(), on_loss=on_loss), self._loop, on_stop)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("reporting is closed")
+            self._jobs.add(job)
+            if not self._thread.is_alive():
+                self._thread.start()
+                atexit.register(self.close)
+        self._loop.call_soon_threadsafe(self._take_up, job)
+        return job
+
+    def close(self, timeout: float = PATIENCE) -> None:
+        """Deliver what is still to be said, within ``timeout`` seconds; jobs that have not said how they ended end as
+        lost. Nothing can be started afterwards.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if not self._thread.is_alive():
+            self._loop.close()
+            return
+        atexit.unregister(self.close)
+        for job in self._jobs:
+            job.finish(State.LOST, "process_exited")
+        flushing = asyncio.run_coroutine_threadsafe(self._flush(timeout), self._loop)
+        with suppress(TimeoutError):
+            flushing.result(timeout + 1.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(1.0)
+
+    # In the thread
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _take_up(self, job: Job) -> None:
+        for work in (self._deliver(job), self._listen(job)):
+            task = self._loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, job: Job) -> None:
+        while await job.due():
+            request = job.next()
+            try:
+                answer = await self._exchange(request)
+            except HeadwayError as error:
+                job.unanswered(error)
+            else:
+                job.answered(answer)
+
+    async def _listen(self, job: Job) -> None:
+        """Hold a request open that the server answers when somebody asks the job to stop."""
+        backoff = Backoff(RETRY, MAX_RETRY)
+        while (uuid := await job.recorded()) is not None:
+            asked, known = time.monotonic(), job.state
+            call = calls.get(uuid, wait=calls.POLL, known=known)
+            try:
+                row = call.read(await self._exchange(call.request))
+            except HeadwayError:
+                await asyncio.sleep(backoff.next())
+                continue
+            backoff.reset()
+            job.seen(row)
+            if row.state == known and time.monotonic() - asked < HURRY:
+                await asyncio.sleep(HURRY)
+
+    async def _exchange(self, request: Request) -> Answer:
+        try:
+            transport = await self._connected()
+            return await transport.exchange(request)
+        except HeadwayError:
+            raise
+        except (
+            Exception
+        ) as error:  # a proxy's name that is none, no threads left to resolve names: never the job's affair
+            _log.debug("a request failed in an unforeseen way", exc_info=True)
+            raise Unavailable(f"cannot ask the server: {error}") from error
+
+    async def _connected(self) -> AsyncTransport:
+        """The connections to where the server is now."""
+        # Imported here: it takes longer than all the rest, and the job does not wait for it.
+        from headway.client.transport import AsyncTransport
+
+        try:
+            address = self._locate()
+        except HeadwayError as error:
+            raise NoConnection(error.message) from error
+        if self._transport is None or self._transport.address != address:
+            former, self._transport = self._transport, AsyncTransport(address, timeout=self._timeout)
+            if former is not None:
+                await former.close()
+        return self._transport
+
+    async def _flush(self, timeout: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(*(job.flushed() for job in self._jobs))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._transport is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._transport.close()
+
+
+class Job:
+    """The handle of one job. Its methods may be called from any thread, and none of them waits."""
+
+    def __init__(self, outbox: Outbox, loop: asyncio.AbstractEventLoop, on_stop: Stopped | None) -> None:
+        self._outbox = outbox
+        self._loop = loop
+        self._on_stop = on_stop
+        self._lock = threading.Lock()
+        self._woken = False
+        self._said = asyncio.Event()
+        self._learned = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Job {self._outbox!r}>"
+
+    @property
+    def uuid(self) -> str | None:
+        """The activity it is reported under; None while no server has heard of it."""
+        return self._outbox.uuid
+
+    @property
+    def state(self) -> str | None:
+        """The state its activity was last seen in."""
+        return self._outbox.state
+
+    @property
+    def stop(self) -> str | None:
+        """Why it is to stop; None while it is not."""
+        return self._outbox.stop
+
+    @property
+    def problem(self) -> HeadwayError | None:
+        """What keeps its record from being complete; None while all is well."""
+        return self._outbox.problem
+
+    def report(self, progress: float | None = None, **news: Any) -> None:
+        """Say how the work stands; what is not given stays as it was.
+
+        ``progress``: percent 0..100, or -1 for indeterminate; ``completed`` of ``total``, counted in ``unit``;
+        ``title``, ``subtitle``; ``context`` and ``response``, flat, merged into what is there.
+        """
+        report = fitted(progress=progress, **news)
+        with self._lock:
+            self._outbox.report(report)
+        self._wake()
+
+    def finish(self, state: State, error: str | None = None) -> None:
+        """Say how the work ended; the first word counts."""
+        with self._lock:
+            self._outbox.finish(state, fitted_text(error, MAX_ERROR))
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the sender look, once for any number of reports."""
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # closed: nobody sends any more
+                self._loop.call_soon_threadsafe(self._notice)
+
+    # For the sender, in its thread
+
+    def _notice(self) -> None:
+        self._woken = False
+        self._said.set()
+
+    async def due(self) -> bool:
+        """Wait until there is something to send; False when there will be nothing more."""
+        while not self._outbox.over:
+            self._said.clear()
+            with self._lock:
+                left = self._outbox.due() - time.monotonic()
+            if left <= 0:
+                return True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._said.wait()
+        return False
+
+    def next(self) -> Request:
+        """What to send."""
+        with self._lock:
+            return self._outbox.next(time.monotonic())
+
+    def answered(self, answer: Answer) -> None:
+        """What came of it."""
+        self._learn(partial(self._outbox.answered, answer))
+
+    def unanswered(self, error: HeadwayError) -> None:
+        """Nothing came of it."""
+        self._learn(partial(self._outbox.unanswered, error))
+
+    def seen(self, row: Row) -> None:
+        """What else was learned of it."""
+        self._learn(partial(self._outbox.seen, row))
+
+    async def recorded(self) -> str | None:
+        """Wait until there is a record; its uuid, or None when there is nothing more to learn of it."""
+        await self._until(lambda: self._outbox.over or self._outbox.uuid is not None)
+        return None if self._outbox.over else self._outbox.uuid
+
+    async def flushed(self) -> None:
+        """Hurry, and wait until all has been said or there is no hope that it can be."""
+        with self._lock:
+            self._outbox.hurry(time.monotonic())
+        self._said.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNRECORDED):
+                await self._until(lambda: self._outbox.uuid is not None or self._settled())
+        if self._outbox.uuid is not None:
+            await self._until(self._settled)
+
+    def _settled(self) -> bool:
+        return self._outbox.over or self._outbox.hopeless
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._learned.clear()
+            await self._learned.wait()
+
+    def _learn(self, event: Callable[[float], None]) -> None:
+        before = self._outbox.stop
+        with self._lock:
+            event(time.monotonic())
+        self._learned.set()
+        self._said.set()  # when something is due may have changed
+        if self._outbox.stop is not None and before is None and self._on_stop is not None:
+            try:
+                self._on_stop(self._outbox.stop)
+            except Exception:
+                _log.exception("a job's reaction to a stop failed")

@@ -1,0 +1,346 @@
+"""Reporting from the background, to servers that are absent, slow, full, restarting and forgetful."""
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+
+from headway.client import Reporting
+from headway.client.address import Address
+from headway.client.outbox import OnLoss
+from headway.core.activity import State
+from headway.core.errors import HeadwayError, InvalidInput
+from tests.client.scripted_server import (
+    Asked,
+    Drop,
+    Hang,
+    Reply,
+    ScriptedServer,
+    eventually,
+    free_port,
+    html,
+    listed,
+    refused,
+    row,
+)
+
+
+class Headway:
+    """As much of the server as a reporter needs: starts by key, reports, ends, cancels, and requests that wait."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.by_key: dict[str, str] = {}
+        self.trouble: Reply | Drop | Hang | None = None
+        self.changed = threading.Condition()
+        self._numbers = count(1)
+
+    def __call__(self, asked: Asked) -> Reply | Drop | Hang:
+        if self.trouble is not None:
+            return self.trouble
+        if asked.method == "POST":
+            return self._start(asked)
+        known = self.rows.get(asked.path.rpartition("/")[2])
+        if known is None:
+            return refused(404, "not_found")
+        if asked.method == "PATCH":
+            return self._change(known, asked.json)
+        with self.changed:
+            self.changed.wait_for(lambda: known["state"] != asked.query.get("state"), float(asked.query.get("wait", 0)))
+        return listed(known)
+
+    @property
+    def only(self) -> dict[str, Any]:
+        """The one activity there is."""
+        (activity,) = self.rows.values()
+        return activity
+
+    def change(self, activity: dict[str, Any], **members: Any) -> None:
+        with self.changed:
+            activity.update(members)
+            self.changed.notify_all()
+
+    def _start(self, asked: Asked) -> Reply:
+        key = asked.headers["idempotency-key"]
+        if key in self.by_key:
+            return listed(self.rows[self.by_key[key]])
+        uuid = f"{next(self._numbers):08d}-0000-4000-8000-000000000000"
+        self.by_key[key] = uuid
+        self.rows[uuid] = row(uuid, **asked.json)
+        return listed(self.rows[uuid], status=201)
+
+    def _change(self, activity: dict[str, Any], members: dict[str, Any]) -> Reply:
+        if activity["state"] == "lost":
+            return refused(409, "lease_lost")
+        if activity["state"] not in ("running", "cancelling"):
+            return refused(409, "already_ended")
+        members["Context"] = {**activity.get("Context", {}), **members.get("Context", {})}
+        self.change(activity, **members)
+        return listed(activity)
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same behaviour at a quicker pace."""
+    for name, seconds in {"INTERVAL": 0.01, "RETRY": 0.01, "MAX_RETRY": 0.05, "REFUSED": 0.05}.items():
+        monkeypatch.setattr(f"headway.client.outbox.{name}", seconds)
+
+
+def reporting(server: ScriptedServer | str, timeout: float = 5.0) -> Reporting:
+    url = server if isinstance(server, str) else server.url
+    return Reporting(Address(url, "t0k3n"), timeout=timeout)
+
+
+def test_the_life_of_a_job() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        job = sender.start("command.cp", title="cp a b", context={"host": "a"})
+        eventually(lambda: job.uuid)
+        job.report(40, subtitle="half way")
+        eventually(lambda: headway.only["progress"] == 40)
+        assert headway.only["subtitle"] == "half way"
+        job.finish(State.SUCCEEDED)
+    assert (headway.only["state"], headway.only["title"]) == ("succeeded", "cp a b")
+    assert job.problem is None
+
+
+def test_a_short_job_is_recorded_in_full_by_the_time_it_is_closed() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        sender.start("command.false").finish(State.FAILED, "exit status 1")
+    assert (headway.only["state"], headway.only["error"]) == ("failed", "exit status 1")
+
+
+def test_a_flood_of_reports_becomes_a_trickle_of_requests_and_the_last_one_arrives() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        job = sender.start("command.cp")
+        for number in range(20_000):
+            job.report(completed=number, total=20_000, unit="files")
+        job.finish(State.FAILED, "enough")
+    assert headway.only["completed"] == 19_999
+    assert len(server.asked_for("PATCH")) < 2_000
+
+
+def test_nonsense_never_raises_into_the_job() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        job = sender.start("a b/ç", title="\x1b[31mred\n" + "x" * 9_999, context={"a b": 1})
+        job.report(float("nan"), subtitle="\ud800")
+        job.report(1e9, completed=-5, context={"nested": {}})
+        job.finish(State.FAILED, "\x00" + "y" * 9_999)
+    assert headway.only["type"] == "a-b"
+    assert headway.only["title"].startswith("\ufffd[31mred x")
+    assert (headway.only["progress"], headway.only["completed"]) == (100, 0)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Drop(), refused(503, "unavailable"), refused(507, "storage_full"), html(200), html(502)]
+)
+def test_the_record_catches_up_when_the_trouble_is_over(trouble: Reply | Drop) -> None:
+    headway = Headway()
+    headway.trouble = trouble
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        job = sender.start("command.cp")
+        job.report(10)
+        eventually(lambda: len(server.asked) > 2)
+        assert job.problem is not None
+        headway.trouble = None
+        eventually(lambda: headway.rows and headway.only["progress"] == 10)
+        headway.trouble = trouble
+        job.report(20)
+        eventually(lambda: job.problem)
+        headway.trouble = None
+        eventually(lambda: headway.only["progress"] == 20)
+        job.finish(State.SUCCEEDED)
+    assert headway.only["state"] == "succeeded"
+
+
+def test_a_start_whose_answer_was_lost_makes_no_second_activity() -> None:
+    headway = Headway()
+
+    def deaf(asked: Asked) -> Reply | Drop | Hang:
+        reply = headway(asked)
+        return Drop() if len(server.asked_for("POST")) < 3 and asked.method == "POST" else reply
+
+    with ScriptedServer(deaf) as server, reporting(server) as sender:
+        sender.start("command.cp").finish(State.SUCCEEDED)
+    assert len(server.asked_for("POST")) >= 3
+    assert headway.only["state"] == "succeeded"
+
+
+def test_a_server_that_comes_late_or_again_is_found() -> None:
+    headway, port = Headway(), free_port()
+    with reporting(f"http://127.0.0.1:{port}") as sender:
+        job = sender.start("command.cp")
+        eventually(lambda: job.problem)
+        with ScriptedServer(headway, port=port):
+            uuid = eventually(lambda: job.uuid)
+        job.report(30)
+        eventually(lambda: job.problem)
+        with ScriptedServer(headway, port=port):
+            eventually(lambda: headway.only["progress"] == 30)
+            job.finish(State.SUCCEEDED)
+            sender.close()
+    assert (headway.only["uuid"], headway.only["state"]) == (uuid, "succeeded")
+
+
+def test_a_server_that_moves_is_looked_for() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as first:
+        place = [first.url]
+        with Reporting(lambda: Address(place[0])) as sender:
+            job = sender.start("command.cp")
+            eventually(lambda: job.uuid)
+            first.stop()
+            with ScriptedServer(headway) as second:
+                place[0] = second.url
+                job.report(50)
+                eventually(lambda: headway.only["progress"] == 50)
+                job.finish(State.SUCCEEDED)
+                sender.close()
+    assert headway.only["state"] == "succeeded"
+
+
+def test_not_knowing_where_the_server_is_is_trouble_like_any_other() -> None:
+    def lost() -> Address:
+        raise InvalidInput("no idea")
+
+    with Reporting(lost) as sender:
+        job = sender.start("command.cp")
+        assert "no idea" in str(eventually(lambda: job.problem))
+
+
+class TestCancel:
+    def test_it_is_delivered_while_the_job_says_nothing(self) -> None:
+        headway, reasons = Headway(), list[str]()
+        with ScriptedServer(headway) as server, reporting(server) as sender:
+            job = sender.start("command.cp", on_stop=reasons.append)
+            eventually(lambda: server.asked_for("GET"))
+            headway.change(headway.only, state="cancelling", cancelRequested=True)
+            eventually(lambda: reasons)
+            assert job.stop == "cancel_requested"
+            job.finish(State.CANCELLED)
+        assert reasons == ["cancel_requested"]
+        assert headway.only["state"] == "cancelled"
+
+    def test_a_server_that_does_not_wait_is_not_pestered(self) -> None:
+        headway = Headway()
+
+        def hasty(asked: Asked) -> Reply | Drop | Hang:
+            asked.query.pop("wait", None)
+            return headway(asked)
+
+        with ScriptedServer(hasty) as server, reporting(server) as sender:
+            job = sender.start("command.cp")
+            eventually(lambda: len(server.asked_for("GET")) == 2)
+            headway.change(headway.only, state="cancelling", cancelRequested=True)
+            eventually(lambda: job.stop)
+        assert len(server.asked_for("GET")) < 20
+
+    def test_a_failing_reaction_stops_nothing_else(self, caplog: pytest.LogCaptureFixture) -> None:
+        def fail(reason: str) -> None:
+            raise ValueError("oops")
+
+        headway = Headway()
+        with ScriptedServer(headway) as server, reporting(server) as sender:
+            job = sender.start("command.cp", on_stop=fail)
+            eventually(lambda: server.asked_for("GET"))
+            headway.change(headway.only, state="cancelling", cancelRequested=True)
+            eventually(lambda: job.stop)
+            job.finish(State.CANCELLED)
+        assert headway.only["state"] == "cancelled"
+        assert "a job's reaction to a stop failed" in caplog.text
+
+    def test_an_activity_given_up_by_force_stops_the_job(self) -> None:
+        headway = Headway()
+        with ScriptedServer(headway) as server, reporting(server) as sender:
+            job = sender.start("command.cp", on_loss=OnLoss.CONTINUE)
+            eventually(lambda: server.asked_for("GET"))
+            headway.change(headway.only, state="lost", error="abandoned")
+            assert eventually(lambda: job.stop) == "abandoned"
+
+
+def test_a_job_that_outlives_its_record_goes_on_under_another() -> None:
+    headway = Headway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        job = sender.start("command.cp", on_loss=OnLoss.CONTINUE)
+        job.report(60)
+        former = eventually(lambda: job.uuid)
+        headway.change(headway.only, state="lost", error="lease_expired")
+        eventually(lambda: job.uuid not in (None, former))
+        job.finish(State.SUCCEEDED)
+    again = headway.rows[str(job.uuid)]
+    assert (again["state"], again["progress"], again["Context"]["continues"]) == ("succeeded", 60, former)
+    assert headway.rows[former]["state"] == "lost"
+
+
+class TestClose:
+    @staticmethod
+    def closing(server: ScriptedServer | str, act: Callable[[Reporting], None], timeout: float = 5.0) -> float:
+        """Seconds that closing took."""
+        sender = reporting(server)
+        act(sender)
+        began = time.monotonic()
+        sender.close(timeout)
+        return time.monotonic() - began
+
+    def test_without_a_server_it_does_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("headway.client.reporting.UNRECORDED", 3_600.0)
+        self.closing(
+            f"http://127.0.0.1:{free_port()}", lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0
+        )
+
+    def test_with_one_that_hangs_it_waits_no_longer_than_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("headway.client.reporting.UNRECORDED", 0.1)
+        with ScriptedServer(lambda asked: Hang()) as server:
+            assert self.closing(server, lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0) < 3_600.0
+
+    def test_one_that_restarts_is_waited_for(self) -> None:
+        headway, port = Headway(), free_port()
+        with reporting(f"http://127.0.0.1:{port}") as sender:
+            with ScriptedServer(headway, port=port):
+                job = sender.start("command.cp")
+                eventually(lambda: job.uuid)
+            job.finish(State.SUCCEEDED)
+            closing = threading.Thread(target=sender.close, args=(60.0,))
+            closing.start()
+            with ScriptedServer(headway, port=port):
+                closing.join(60.0)
+        assert headway.only["state"] == "succeeded"
+
+    def test_a_job_that_never_said_how_it_ended_is_lost(self) -> None:
+        headway = Headway()
+        with ScriptedServer(headway) as server, reporting(server) as sender:
+            job = sender.start("command.cp")
+            eventually(lambda: job.uuid)
+        assert (headway.only["state"], headway.only["error"]) == ("lost", "process_exited")
+
+    def test_it_may_be_done_twice_and_reports_after_it_are_harmless(self) -> None:
+        sender = reporting(f"http://127.0.0.1:{free_port()}")
+        job = sender.start("command.cp")
+        sender.close()
+        sender.close()
+        job.report(10)
+        job.finish(State.SUCCEEDED)
+        with pytest.raises(RuntimeError):
+            sender.start("command.cp")
+
+    def test_a_sender_without_jobs_starts_no_thread(self) -> None:
+        before = threading.active_count()
+        with reporting("http://127.0.0.1:1"):
+            assert threading.active_count() == before
+
+
+def test_the_handle_says_what_is_wrong() -> None:
+    with (
+        ScriptedServer(lambda asked: refused(401, "not_authenticated", "bad token")) as server,
+        reporting(server) as sender,
+    ):
+        job = sender.start("command.cp")
+        problem: HeadwayError = eventually(lambda: job.problem)
+    assert problem.message == "bad token"
+    assert "t0k3n" not in repr(sender) + repr(job) + repr(problem)
