@@ -208,7 +208,7 @@ def test_the_members_of_a_body_are_those_that_are_understood(name: str, members:
     assert schema["additionalProperties"] is False
 
 
-NUMBERS = [-(2**53) - 1, -2, -1, -0.5, 0, 0.5, 1, 9.9, 10, 50, 100, 100.5, 300, 300.5, 86_400, 86_401, 2**53, 2**53 + 1]
+NUMBERS = [-(2**53) - 1, -2, -1, -0.5, 0, 0.5, 1, 2.0, 9.9, 10, 50, 100, 100.5, 300, 300.5, 86_400, 86_401, 2**53, 2**53 + 1]
 TEXTS = ["", "a", "a.b", "a b", "ä", "a\n", UUID, UUID.upper(), f"{UUID}0", "running", "failed", "lost"]
 LONG = ["x" * length for length in (32, 33, 128, 129, 256, 257, 512, 513, 2_000, 2_001)]
 BAGS = [

@@ -89,7 +89,11 @@ def test_a_known_state_is_any_state_or_none() -> None:
         (query.wait, "wait", "300.1"),
         (query.wait, "wait", "nan"),
         (query.wait, "wait", "inf"),
-        (query.wait, "wait", "1e2"),
+        (query.wait, "wait", "1e3"),
+        (query.wait, "wait", "1e999"),
+        (query.wait, "wait", "1_0"),
+        (query.wait, "wait", "+1"),
+        (query.wait, "wait", " 1"),
         (query.wait, "wait", "٣"),
     ],
 )
@@ -111,7 +115,9 @@ def test_a_context_member_given_twice_is_refused() -> None:
         query.list_narrowing([("Context.a", "1"), ("Context.a", "1")])
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("5", 5), ("0.25", 0.25), ("300", 300), ("300.0", 300)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0", 0), ("5", 5), ("0.25", 0.25), ("300", 300), ("300.0", 300), ("1e-05", 1e-05)]
+)
 def test_wait_is_in_seconds(value: str, seconds: float) -> None:
     assert query.wait([("wait", value)]) == seconds
 

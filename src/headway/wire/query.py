@@ -25,7 +25,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 MAX_TEXT = 256
 CONTEXT = "Context."
-_SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,6})?", re.ASCII)
+# A number as JSON has it, in any way that a program may write a small one.
+_SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,40})?(?:[Ee][+-]?\d{1,3})?", re.ASCII)
 CURSOR = re.compile(r"[A-Za-z0-9._~=-]{1,512}", re.ASCII)
 
 

@@ -76,9 +76,10 @@ def flag(where: str, value: object) -> bool:
 
 def user(where: str, value: object) -> int:
     """The id of a user, from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_USER:
+    # 5.0 is an integer too, for JSON Schema and for the languages that write it so.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_USER or value % 1:
         raise broken(where, "must be an integer of at least 1", value)
-    return value
+    return int(value)
 
 
 def activity_type(where: str, value: object) -> str:

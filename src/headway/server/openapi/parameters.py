@@ -17,6 +17,8 @@ _STATES: Node = {"enum": [state.value for state in State]}
 
 
 def _query(name: str, description: str, values: Node, **more: Any) -> Node:
+    if values.get("type") != "string" or "pattern" in values:
+        more["allowEmptyValue"] = True  # an empty one counts as absent
     return parameter("query", name, description, values, **more)
 
 
