@@ -43,6 +43,8 @@ __all__ = ["CannotServe", "Server", "TlsFiles", "run"]
 KEEP_ALIVE = 75
 """Seconds that a connection may idle. Well above the interval at which clients poll: a connection that is closed just
 when its client writes looks like a failure to it."""
+PING = 20.0
+"""Seconds between two pings of a WebSocket, and for the answer to one."""
 DRAIN = 4
 """Seconds for requests under way to finish."""
 FAREWELL = 8.0
@@ -189,8 +191,8 @@ class Server:
             ws=websocket,
             ws_max_size=limits.message,
             ws_per_message_deflate=False,
-            ws_ping_interval=20.0,
-            ws_ping_timeout=20.0,
+            ws_ping_interval=PING,
+            ws_ping_timeout=PING,
             lifespan="on",
             interface="asgi3",
             log_config=self._log_config,

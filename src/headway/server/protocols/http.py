@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import httptools
 from starlette.exceptions import HTTPException
@@ -25,6 +25,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._running: RequestResponseCycle | None = None
+        """The request that is being answered, or was last; uvicorn's ``cycle`` is the last that came."""
         self._deadline: asyncio.TimerHandle | None = None
         self._refused = False
         self._head_open = False
@@ -56,6 +58,10 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stall.end()
         self._forget_deadline()
+        if self._running is not None:
+            # uvicorn tells the last request that came, and lets the one that is being answered wait for ever.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -134,7 +140,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._message_open = False
         self._forget_deadline()
 
-    # What the answer calls
+    # What the answer calls, or begins with
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -165,8 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.handle_websocket_upgrade()
 
     def _responding(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request, whatever its type says
-        return cycle is not None and not cycle.response_complete
+        return self._running is not None and not self._running.response_complete
 
     def _account(self, size: int, was_open: bool) -> None:
         """Bound what the parser keeps to itself or skips: unfinished lines, white space, chunk headers, trailers."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import codecs
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Close, CloseCode, Frame
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
-from websockets.typing import StatusLike
+from websockets.typing import LoggerLike, StatusLike
 
 from headway.server.guard import SECURITY_HEADERS
 from headway.server.protocols.limits import Limits, Stall
+
+_utf_8 = codecs.getincrementaldecoder("utf-8")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -24,7 +27,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn = _Handshake(max_size=self.limits.message, logger=self.logger)
+        self.conn = _Connection(self.limits, self.logger)
         self._failed = False
 
     def extensions(self) -> dict[str, dict[Any, Any]]:
@@ -69,31 +72,21 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self.scope["extensions"] = {**self.scope["extensions"], **self.extensions()}
 
-    def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) >= self.limits.fragments:
-            self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-        elif not self._failed:
-            super().handle_cont(event)
-
     def handle_ping(self) -> None:
         pongs = b"".join(self.conn.data_to_send())
         # A client that pings and does not read would have the answers pile up. RFC 6455, section 5.5.3: only the most
         # recent ping needs one.
-        if self.writable.is_set() and not self._failed:
+        if self.writable.is_set():
             self.transport.write(pongs)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.disconnected = True  # what the application still sends is told that nobody is there
 
-    def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not self.close_sent:
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self._fail(CloseCode.INVALID_DATA, "text is not UTF-8")
-                return
-        super().send_receive_event_to_app()
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # refused, but complete; uvicorn would log an error for each
 
     def send_500_response(self) -> None:
         if not self.conn.eof_sent:
@@ -101,8 +94,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """The client broke the protocol: say how, then close once it has had the time to read that."""
-        if self._failed:
-            return
         self._failed = self.close_sent = self.disconnected = True
         close = self.conn.close_sent or Close(CloseCode.ABNORMAL_CLOSURE, "")
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
@@ -110,12 +101,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        if self.close_timer is not None:
+            self.close_timer.cancel()
         self.close_timer = self.loop.call_later(self.limits.linger, self.transport.close)
-
-    def _fail(self, code: CloseCode, reason: str) -> None:
-        self.frames = []
-        self.conn.fail(code, reason)
-        self.handle_parser_exception()
 
     def _answer_bad_handshake(self) -> None:
         answer = b"".join(self.conn.data_to_send())
@@ -125,13 +113,33 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.close()
 
 
-class _Handshake(ServerProtocol):
-    def __init__(self, *, max_size: int, logger: logging.Logger) -> None:
-        super().__init__(max_size=max_size, logger=logger)
+class _Connection(ServerProtocol):
+    """The protocol without its transport."""
+
+    def __init__(self, limits: Limits, logger: LoggerLike) -> None:
+        super().__init__(max_size=limits.message, logger=logger)
         self.debug = False  # it would log headers, and tokens with them
+        self._limits = limits
+        self._fragments = 0
+        self._decoder: codecs.IncrementalDecoder | None = None
+        """For the text that is being received."""
 
     def reject(self, status: StatusLike, text: str) -> Response:
         response = super().reject(status, text)
         for name, value in SECURITY_HEADERS:
             response.headers[name.decode()] = value.decode()
         return response
+
+    def recv_frame(self, frame: Frame) -> None:
+        super().recv_frame(frame)
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._fragments = 0
+            self._decoder = _utf_8() if frame.opcode is Opcode.TEXT else None
+        elif frame.opcode is not Opcode.CONT:
+            return
+        self._fragments += 1
+        if self._fragments > self._limits.fragments:
+            raise PayloadTooBig(None, self._limits.message)
+        if self._decoder is not None:
+            # RFC 6455, section 8.1. uvicorn would look at whole messages only, and log a traceback.
+            self._decoder.decode(bytes(frame.data), final=frame.fin)
