@@ -102,7 +102,9 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def running(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[Server, int]]:
+async def running(
+    app: ASGIApp, on_urls: Callable[[list[str]], None] = lambda urls: None, **options: Any
+) -> AsyncIterator[tuple[Server, int]]:
     """A server and its port, while the block runs."""
     urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
     server = Server(app, port=0, on_ready=urls.set_result, **options)
@@ -111,6 +113,7 @@ async def running(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[Server, i
     try:
         async with asyncio.timeout(DEADLINE):
             port = int((await urls)[0].rpartition(":")[2])
+        on_urls(urls.result())
     except asyncio.CancelledError:
         await serving  # raises why it could not
         raise

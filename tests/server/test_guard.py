@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from headway.core.errors import NotFound
 from headway.server.guard import Guard
-from headway.testing import asgi_request, asgi_websocket
+from headway.testing.asgi import asgi_request, asgi_websocket
 
 METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT", "TRACE"]
 Headers = Sequence[tuple[str, str]]

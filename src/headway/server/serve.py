@@ -236,6 +236,9 @@ class Server:
             if not started:
                 self._lifespan_error = error
             raise
+        except asyncio.CancelledError:
+            if self.ready or not started:
+                raise
 
     def _started(self, sockets: list[socket.socket]) -> None:
         self.ready = True

@@ -56,6 +56,7 @@ class _Taken(Exception):
 
 def _listen_once(addresses: list[str], port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
+    address = ""
     try:
         for address in addresses:
             if bound := _listen_on(address, sockets[0].getsockname()[1] if sockets else port):
@@ -66,7 +67,7 @@ def _listen_once(addresses: list[str], port: int) -> list[socket.socket]:
             each.close()
         if error.errno == errno.EADDRINUSE and sockets and port == 0:
             raise _Taken from None
-        raise _explained(error, addresses[0], port) from error
+        raise _explained(error, address, port) from error
 
 
 def _listen_on(address: str, port: int) -> socket.socket | None:

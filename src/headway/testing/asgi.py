@@ -1,8 +1,7 @@
-"""What tests of a server need, for our own and for those of host applications.
+"""Drives an ASGI application directly, without sockets or threads.
 
-``asgi_request`` and ``asgi_websocket`` drive an ASGI application directly, without sockets or threads. Unlike the usual
-test clients they work with answers that never end: what the application sends can be read piece by piece, and leaving
-the block disconnects.
+Unlike the usual test clients this works with answers that never end: what the application sends can be read piece by
+piece, and leaving the block disconnects.
 """
 
 from __future__ import annotations
