@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid as uuids
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
 from typing import Any, Self
 
 from headway.admission import Admission, Limits, uuid_of
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
-from headway.core.errors import (
-    ChildrenRunning,
-    HeadwayError,
-    KeyReused,
-    NotCancellable,
-    NotFound,
-    Unavailable,
-)
+from headway.core.errors import ChildrenRunning, HeadwayError, KeyReused, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, audiences, visible
 from headway.core.view import Event, Resync
@@ -38,8 +31,8 @@ Decision = Callable[[Activity, float], Activity]
 """From the newest record and the time (seconds since the epoch) to the changed record; raises to change nothing."""
 
 
-SHUTDOWN_GRACE = 10.0
-"""Seconds that the operations of this process get to stop when it is closed."""
+RETRY = 1.0
+"""Seconds between two tries of a change that the store cannot take now."""
 
 
 class Activities:
@@ -68,7 +61,7 @@ class Activities:
         self._flusher = Flusher(self.store, self.clock)
         self._liveness = Liveness(self)
         self._opening = asyncio.Lock()
-        self._open = False
+        self._open = self._closing = False
 
     def __repr__(self) -> str:
         return f"<Activities {self.store!r} live={len(self.registry.live)} open={self._open}>"
@@ -81,29 +74,39 @@ class Activities:
         """
         async with self._opening:
             if not self._open:
+                self._closing = False
                 await self._take_up()
         return self
 
     async def _take_up(self) -> None:
-        snapshot = await self.store.open(self._published)
-        self.epoch, self.secret = snapshot.epoch, snapshot.secret
-        self.registry.restore(snapshot)
-        self._open = True
-        self._flusher.start()
-        for live in list(self.registry.live.values()):
-            if live.activity.node is not None:  # it ran in the process that is gone
-                await self.give_up(live.activity.uuid, "server_restart")
-        self._liveness.start()
+        async with AsyncExitStack() as undo:
+            snapshot = await self.store.open(self._published)
+            undo.push_async_callback(self.store.close)
+            self.epoch, self.secret = snapshot.epoch, snapshot.secret
+            self.registry.restore(snapshot)
+            self._flusher.start()
+            undo.push_async_callback(self._flusher.stop)
+            self._open = True
+            undo.callback(self._shut)
+            for live in list(self.registry.live.values()):
+                self._act_on(live)  # a cancel may not have reached all below it when the last process died
+            await self._liveness.start()
+            undo.pop_all()
 
     async def close(self) -> None:
-        """Stop the operations of this process, write down everything and close the store."""
+        """Stop the operations of this process, write down everything and close the store. Nothing starts any more."""
+        self._closing = True
         if not self._open:
             return
-        await self._liveness.stop()
-        await self._stop_operations()
+        async with AsyncExitStack() as rest:  # whatever fails on the way, the store is let go
+            rest.push_async_callback(self.store.close)
+            rest.push_async_callback(self._flusher.stop)
+            rest.callback(self._shut)
+            await self._liveness.stop()
+
+    def _shut(self) -> None:
         self._open = False
-        await self._flusher.stop()
-        await self.store.close()
+        self.registry.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -159,20 +162,13 @@ class Activities:
         return await self.get(uuid, scope)
 
     async def watch(self, scope: Scope = EVERYTHING, since: int | None = None) -> AsyncIterator[Event | Resync]:
-        """Events within a scope, from now on or after a revision; ``Resync`` tells of a gap, then they go on."""
-        feed = self.feed(scope)
-        cursor = feed.view.revision if since is None else since
-        while True:
-            news = feed.view.since(cursor)
-            if isinstance(news, Resync):
-                cursor = feed.view.revision
-                yield news
-                continue
-            for event in news:
-                cursor = event.revision
+        """Events within a scope, from now on or after a revision, until the hub is closed; ``Resync`` tells of a gap,
+        then they go on.
+        """
+        await self._ready()
+        async with aclosing(self.feed(scope).news(since)) as news:
+            async for event in news:
                 yield event
-            if cursor == feed.view.revision:
-                await feed.changed.wait()
 
     # Changing
 
@@ -198,7 +194,7 @@ class Activities:
         other ``attributes`` see ``lifecycle.start``. Raises ``NotFound`` or ``ParentEnding`` for the parent,
         ``TooMany`` and ``Unavailable`` at a limit, ``StorageFull``.
         """
-        await self.open()
+        await self._ready()
         uuid = str(self._new_uuid()) if key is None else uuid_of(self.secret, owner, key)
         if key is not None and (known := await self._started_before(uuid, fingerprint)):
             return known, False
@@ -213,8 +209,14 @@ class Activities:
             node=None if operation is None else self.node,
             **attributes,
         )
-        with self._admission.admit(owner), self.registry.expected(uuid, family, operation):
-            (revision,) = await self.store.commit([Write(started, None)])
+        with ExitStack() as room:
+            room.enter_context(self._admission.admit(owner))
+            room.enter_context(self.registry.expected(uuid, family, operation))
+            committing = asyncio.ensure_future(self.store.commit([Write(started, None)]))
+            # Whoever gives up waiting must not take away what the start needs while it is on its way.
+            room = room.pop_all()
+            committing.add_done_callback(lambda _: room.close())
+        (revision,) = await asyncio.shield(committing)
         if revision is None:  # a parallel request with the same key was first
             known = await self._started_before(uuid, fingerprint)
             if known is None:
@@ -276,20 +278,38 @@ class Activities:
         """End an activity as lost and fence off whoever runs it."""
         return await self._change(uuid, lambda activity, now: lifecycle.expire(activity, now, reason))
 
+    async def abandon(self, uuid: str, scope: Scope = EVERYTHING, *, by: int | None = None) -> Activity:
+        """Give an activity up although it may still run: it ends as lost, its worker is fenced off, and a cancel is on
+        record. Raises ``NotFound`` (unknown, foreign, or ended with no cancel on record).
+        """
+        await self.get(uuid, scope)
+        return await self._change(uuid, lambda activity, now: lifecycle.abandon(activity, now, by=by))
+
     async def mark_overdue(self, uuid: str) -> Activity:
         """Show that an activity still runs after its grace."""
         return await self._change(uuid, lifecycle.become_overdue)
 
     async def childless(self, uuid: str) -> None:
-        """Wait until an activity has no live children."""
-        while (live := self.registry.live.get(uuid)) is not None and live.children:
-            for child in list(live.children):
-                if (alive := self.registry.live.get(child)) is not None:
-                    await alive.changed.wait()
-                else:
-                    await asyncio.sleep(0)
+        """Wait until an activity has no live children, or the hub is closed."""
+        while self._open and (live := self.registry.live.get(uuid)) is not None and live.children:
+            await live.changed.wait()
+
+    async def insist(self, change: Callable[[], Awaitable[object]]) -> None:
+        """Make a change as soon as the store takes it, unless the hub is closed before. Raises what it raises."""
+        while self._open:
+            try:
+                await change()
+            except Unavailable:
+                await asyncio.sleep(RETRY)
+            else:
+                return
 
     # Inside
+
+    async def _ready(self) -> None:
+        if self._closing:
+            raise Unavailable("the server is stopping")
+        await self.open()
 
     async def _newest(self, uuid: str) -> Activity:
         activity = self.registry.known(uuid) or await self.store.get(uuid)
@@ -313,12 +333,15 @@ class Activities:
                     (revision,) = await self.store.commit([Write(changed, live.activity.fence)])
                     committed = revision is not None
                 finally:
-                    if not committed:
+                    if not committed and draft is not None:
                         live.give_back(draft)
                         self._flusher.mark(live)
                 if committed:
                     return await self._newest(uuid)
-        return decide(await self._newest(uuid), self.clock.now())
+        newest = await self._newest(uuid)
+        if not newest.ended:  # committed, but its news has not come through yet: nothing can be promised
+            raise Unavailable("the activity is only just known here; try again")
+        return decide(newest, self.clock.now())
 
     def _published(self, activities: Sequence[Activity]) -> None:
         scopes: set[Scope] = set()
@@ -334,8 +357,7 @@ class Activities:
         """A lifecycle change is committed: carry it to whoever must know."""
         parent = self.registry.parent(live.activity)
         if live.activity.state is State.CANCELLING:
-            if live.operation is not None:
-                live.operation.request_stop(live.activity)
+            live.request_stop()
             for child in live.children:
                 self._cascade(child, live.activity)
         elif parent is not None and parent.activity.state is State.CANCELLING and not live.activity.ended:
@@ -351,7 +373,7 @@ class Activities:
         async def ask() -> None:
             # A child that ended by itself or cannot be cancelled is waited for; so is the store.
             with suppress(HeadwayError):
-                await self.request_cancel(uuid, by=request.by, reason=request.reason)
+                await self.insist(lambda: self.request_cancel(uuid, by=request.by, reason=request.reason))
 
         task = asyncio.get_running_loop().create_task(ask())
         self._cascades.add(task)
@@ -370,19 +392,3 @@ class Activities:
         if live is None or live.activity.owner != owner:
             raise NotFound("parentUUID: there is no such running activity")
         return live
-
-    async def _stop_operations(self) -> None:
-        running = [live for live in self.registry.live.values() if live.operation is not None]
-        for live in running:
-            try:
-                await self.request_cancel(live.activity.uuid, reason="server_shutdown")
-            except NotCancellable:
-                if live.operation is not None:
-                    live.operation.request_stop(live.activity)  # it cannot outlive its process
-            except HeadwayError:
-                continue
-        # Whatever does not stop in time dies with the process, and is given up by whoever opens the store next.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_GRACE):
-                for live in running:
-                    await self.wait(live.activity.uuid, live.activity.grace, ended=True)

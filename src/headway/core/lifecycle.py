@@ -199,6 +199,17 @@ def expire(activity: Activity, now: float, reason: str) -> Activity:
     return msgspec.structs.replace(lost, epoch=activity.epoch + 1)
 
 
+def abandon(activity: Activity, now: float, *, by: int | None = None) -> Activity:
+    """The activity given up because someone insists, cancellable or not: as lost, with their request on record.
+
+    One that has ended stays as it is; raises ``NotFound`` when that was without a request.
+    """
+    if activity.ended:
+        return request_cancel(activity, now)
+    request = activity.cancel or CancelRequest(at=now, by=by)
+    return expire(msgspec.structs.replace(activity, cancel=request), now, "abandoned")
+
+
 def stamped(activity: Activity, revision: int) -> Activity:
     """The record at its place among all changes, which a store gives it as it commits."""
     return msgspec.structs.replace(activity, revision=revision, started_revision=activity.started_revision or revision)

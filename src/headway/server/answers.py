@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from headway.core.activity import Activity
 from headway.core.errors import HeadwayError, InvalidInput, TooMany, Unavailable
@@ -66,7 +67,12 @@ def preferences_of(connection: HTTPConnection) -> Preferences:
 
 def answer(body: bytes, format: Format, headers: dict[str, str] | None = None, status: int = 200) -> Response:
     """An answer in a format of the wire."""
-    sent = {"Content-Type": format.content_type, "Cache-Control": "no-cache", **(headers or {})}
+    sent = {
+        "Content-Type": format.content_type,
+        "X-Plex-Protocol": "1.0",
+        "Cache-Control": "no-cache",
+        **(headers or {}),
+    }
     return Response(body, status, sent)
 
 
@@ -85,6 +91,12 @@ async def json_body(request: Request) -> bytes:
     if not body:
         raise InvalidInput("the body is empty; a JSON object is expected")
     return body
+
+
+async def disconnected(receive: Receive) -> None:
+    """Until the client of a request has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def refusal(connection: HTTPConnection, error: Exception) -> Response:

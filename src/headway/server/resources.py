@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from headway.ports import HistoryQuery
 from headway.server.answers import (
     answer,
     arguments_of,
+    disconnected,
     format_of,
     json_body,
     location_of,
@@ -61,7 +63,7 @@ class Resources:
         seconds, known = query.wait(arguments), query.known_state(arguments)
         uuid = _uuid(request)
         if seconds:
-            await self._waited(uuid, seconds, principal.scope, known=known)
+            await self._waited(request, seconds, principal.scope, known=known)
         await self._activities.settled(principal.scope)
         return self._one(request, await self._activities.get(uuid, principal.scope))
 
@@ -107,7 +109,7 @@ class Resources:
         seconds = preferences_of(request).wait if asked is None else asked
         activity = await self._cancelled(_uuid(request), principal, force)
         if seconds and not activity.ended:
-            activity = await self._waited(activity.uuid, seconds, principal.scope, ended=True)
+            activity = await self._waited(request, seconds, principal.scope, ended=True)
         return Response(b"", headers={"Content-Type": "text/html", "X-Headway-State": activity.state.value})
 
     async def history(self, request: Request) -> Response:
@@ -136,26 +138,30 @@ class Resources:
         return await self._activities.finish(activity.uuid, change.state, error=change.error, news=change.report)
 
     async def _cancelled(self, uuid: str, principal: Principal, force: bool) -> Activity:
-        try:
-            activity = await self._activities.request_cancel(uuid, principal.scope, by=principal.user)
-        except NotCancellable:
-            if not force:
-                raise
-            activity = await self._activities.get(uuid, principal.scope)
-        if force and not activity.ended:
-            activity = await self._activities.give_up(uuid, "abandoned")
-        return activity
+        if not force:
+            return await self._activities.request_cancel(uuid, principal.scope, by=principal.user)
+        with suppress(NotCancellable):
+            await self._activities.request_cancel(uuid, principal.scope, by=principal.user)
+        return await self._activities.abandon(uuid, principal.scope, by=principal.user)
 
-    async def _waited(self, uuid: str, seconds: float, scope: Scope, **what: Any) -> Activity:
-        """Wait for an activity, but not beyond the server's own end: whoever polls gets an answer."""
-        waiting = asyncio.ensure_future(self._activities.wait(uuid, seconds, scope, **what))
-        stopping = asyncio.ensure_future(self._service.stopping.wait())
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        return await self._activities.get(uuid, scope)
+    async def _waited(self, request: Request, seconds: float, scope: Scope, **what: Any) -> Activity:
+        """Wait for an activity, but not for a client that has gone, nor beyond the server's own end: whoever polls
+        gets an answer.
+        """
+        uuid, loop = _uuid(request), asyncio.get_running_loop()
+        waiting = loop.create_task(self._activities.wait(uuid, seconds, scope, **what))
+        tasks: set[asyncio.Task[Any]] = {
+            waiting,
+            loop.create_task(self._service.stopping.wait()),
+            loop.create_task(disconnected(request.receive)),
+        }
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else await self._activities.get(uuid, scope)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _one(
         self, request: Request, activity: Activity, headers: dict[str, str] | None = None, status: int = 200
