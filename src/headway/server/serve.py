@@ -38,7 +38,7 @@ from headway.server.authority import is_loopback
 from headway.server.protocols import Limits, limited
 from headway.server.sockets import BACKLOG, CannotServe, listen, raise_open_files
 
-__all__ = ["CannotServe", "Server", "TlsFiles", "run"]
+__all__ = ["CannotServe", "Server", "TlsFiles", "event_loop", "run"]
 
 KEEP_ALIVE = 75
 """Seconds that a connection may idle. Well above the interval at which clients poll: a connection that is closed just
@@ -94,7 +94,7 @@ def run(main: Coroutine[Any, Any, int]) -> int:
     """
     last_resort = None
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
             code = runner.run(main)
             last_resort = _exit_later(LAST_SECOND, code)
     finally:
@@ -359,7 +359,8 @@ def _url(listener: socket.socket, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes the loop to serve in: uvloop's where there is one, else None for Python's own."""
     try:
         import uvloop
     except ImportError:
