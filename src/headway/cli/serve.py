@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on (with ::1 for this one).")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on (with ::1 for this one)."
+)
 @click.option("--port", default=4590, show_default=True, help="0 picks a free one.")
 @click.option(
     "--data",
@@ -28,8 +29,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-key", type=_FILE, help="Its key, PEM; not needed when it is in the same file.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy does TLS; only it can reach the server.")
 @click.option("--allow-host", "hosts", metavar="NAME", multiple=True, help="Another name that the server answers to.")
-@click.option("--allow-origin", "origins", metavar="ORIGIN", multiple=True, help="Another site whose pages may call it.")
-@click.option("--jwt-key", "keys", type=_FILE, multiple=True, help="A public key (PEM, JWKS) whose tokens are accepted.")
+@click.option(
+    "--allow-origin", "origins", metavar="ORIGIN", multiple=True, help="Another site whose pages may call it."
+)
+@click.option(
+    "--jwt-key", "keys", type=_FILE, multiple=True, help="A public key (PEM, JWKS) whose tokens are accepted."
+)
 @click.option("--jwt-audience", help="The audience those tokens must be for.")
 @click.option("--jwt-issuer", help="Who must have issued them.")
 @click.option("--access-log", is_flag=True, help="Log each request.")
@@ -87,12 +92,11 @@ def serve(
 def run_server(settings: Settings, on_ready: Callable[[list[str]], None], job: Job | None = None) -> None:
     """Serve until stopped and exit with the server's code; what prevents a start is one line and exit code 1."""
     from headway.core.errors import HeadwayError
-    from headway.server.serve import CannotServe, event_loop
+    from headway.server.serve import CannotServe, run
     from headway.server.standalone import serve as serve_until_stopped
 
     try:
-        with asyncio.Runner(loop_factory=event_loop()) as runner:
-            code = runner.run(serve_until_stopped(settings, on_ready, job))
+        code = run(serve_until_stopped(settings, on_ready, job))
     except (HeadwayError, CannotServe, ValueError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(code)
