@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -105,22 +106,26 @@ def demo(folder: Path, rate: float, port: int, data: Path | None) -> None:
     from headway.server.standalone import Settings
 
     checksum = Checksum(folder.resolve(), rate * 1e6)
+    settings = Settings(data=data_dir(data), port=port)
 
     def on_ready(urls: list[str]) -> None:
         click.echo(f"Headway listens on {urls[0]} and checksums {folder}. In another terminal, try")
-        click.echo(_TRY.format(program=_program()))
+        click.echo(_TRY.format(headway=_command(settings.data, elsewhere=settings.data != data_dir())))
         click.echo("Ctrl-C stops the server.")
 
-    run_server(Settings(data=data_dir(data), port=port), on_ready, checksum)
+    run_server(settings, on_ready, checksum)
 
 
 _TRY = """
-    {program} watch               see it move
-    {program} cancel --all        stop it, and hear what really happened
-    {program} run -- sleep 20     put a command of your own under it
+    {headway} watch               # see it move
+    {headway} cancel --all        # stop it, and hear what really happened
+    {headway} run -- sleep 20     # put a command of your own under it
 """
 
 
-def _program() -> str:
-    """How the user reaches this command."""
-    return "headway" if shutil.which("headway") else os.path.relpath(sys.argv[0])
+def _command(data: Path, *, elsewhere: bool) -> str:
+    """How the user reaches this program, and with it this server."""
+    program = "headway" if shutil.which("headway") else os.path.relpath(sys.argv[0])
+    if program.startswith(os.pardir):
+        program = os.path.abspath(sys.argv[0])
+    return shlex.join([program, "--data", str(data)] if elsewhere else [program])
