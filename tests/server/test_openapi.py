@@ -68,12 +68,8 @@ def test_each_reference_leads_somewhere() -> None:
     wanted = {node["$ref"] for _, node in nodes(DOCUMENT) if "$ref" in node}
     there = {f"#/components/{section}/{name}" for section, names in COMPONENTS.items() for name in names}
     assert wanted <= there
-    # No operation can be answered 405; two shapes are the data of events.
-    assert {ref.rpartition("/")[2] for ref in there - wanted if "securitySchemes" not in ref} == {
-        "MethodNotAllowed",
-        "ActivityEvent",
-        "ResyncEvent",
-    }
+    # No operation can be answered 405.
+    assert {ref.rpartition("/")[2] for ref in there - wanted} == {"MethodNotAllowed", *COMPONENTS["securitySchemes"]}
 
 
 def test_each_operation_has_a_name_of_its_own() -> None:
@@ -95,14 +91,14 @@ def test_each_example_is_what_its_schema_says() -> None:
 
 def test_the_events_of_its_streams_are_what_their_schemas_say() -> None:
     content = DOCUMENT["paths"]["/:/eventsource/notifications"]["get"]["responses"]["200"]["content"]
-    shapes = {"activity": "ActivityEvent", "resync": "ResyncEvent", "snapshot": "ActivityList"}
+    schemas = {event["properties"]["event"]["const"]: event for event in COMPONENTS["schemas"]["Event"]["oneOf"]}
     seen = set()
     for example in content["text/event-stream"]["examples"].values():
-        for event, data in re.findall(r"event: (\w+)\ndata: (.*)\n", example["value"]):
+        for event, data, id in re.findall(r"event: (\w+)\ndata: (.*)\nid: (.*)\n", example["value"]):
             seen.add(event)
-            if event in shapes:
-                assert validator(COMPONENTS["schemas"][shapes[event]]).is_valid(json.loads(data)), data
-    assert seen == {*shapes, "ping"}
+            assert validator(schemas[event]).is_valid({"event": event, "data": data, "id": id})
+            assert validator(schemas[event]["properties"]["data"]["contentSchema"]).is_valid(json.loads(data)), data
+    assert seen == set(schemas)
 
 
 # Paths.
@@ -208,7 +204,27 @@ def test_the_members_of_a_body_are_those_that_are_understood(name: str, members:
     assert schema["additionalProperties"] is False
 
 
-NUMBERS = [-(2**53) - 1, -2, -1, -0.5, 0, 0.5, 1, 2.0, 9.9, 10, 50, 100, 100.5, 300, 300.5, 86_400, 86_401, 2**53, 2**53 + 1]
+NUMBERS = [
+    -(2**53) - 1,
+    -2,
+    -1,
+    -0.5,
+    0,
+    0.5,
+    1,
+    2.0,
+    9.9,
+    10,
+    50,
+    100,
+    100.5,
+    300,
+    300.5,
+    86_400,
+    86_401,
+    2**53,
+    2**53 + 1,
+]
 TEXTS = ["", "a", "a.b", "a b", "ä", "a\n", UUID, UUID.upper(), f"{UUID}0", "running", "failed", "lost"]
 LONG = ["x" * length for length in (32, 33, 128, 129, 256, 257, 512, 513, 2_000, 2_001)]
 BAGS = [

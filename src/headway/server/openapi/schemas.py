@@ -11,7 +11,7 @@ from headway.core.activity import State
 from headway.core.text import REPLACEMENT
 from headway.core.view import Kind
 from headway.server.openapi import samples
-from headway.server.openapi.parts import Node, matching, record, schema
+from headway.server.openapi.parts import JSON, Node, matching, record, schema
 from headway.wire import bags
 from headway.wire.bags import BagRule
 from headway.wire.formats import Format
@@ -166,20 +166,26 @@ def _notifications() -> Mapping[str, Node]:
     }
     gap: Mapping[str, Node] = {"reason": {"enum": [reason.value for reason in ResyncReason]}}
     return {
-        "ActivityEvent": {
-            **record({"ActivityNotification": record(change, tuple(change))}, ("ActivityNotification",)),
-            "description": "The data of an EventSource's `activity` events.",
-        },
-        "ResyncEvent": {
-            **record(gap, ("reason",)),
-            "description": "The data of an EventSource's `resync` events: what came after the cursor is unknown. A "
-            "`snapshot` follows.",
+        "Event": {
+            "oneOf": [
+                _event("activity", record({"ActivityNotification": record(change, tuple(change))})),
+                _event("ping", record({}, closed=True)),
+                _event("resync", record(gap, ("reason",))),
+                _event("snapshot", schema("ActivityList")),
+            ],
+            "description": "One event of an EventSource, its `data` parsed as JSON.",
         },
         "NotificationContainer": {
             **record({"NotificationContainer": {"oneOf": _frames(change, gap)}}, ("NotificationContainer",)),
             "description": "One WebSocket text frame. It always tells one thing.",
         },
     }
+
+
+def _event(type: str, data: Node) -> Node:
+    json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    members: Mapping[str, Node] = {"event": {"const": type}, "data": json, "id": {"type": "string"}}
+    return record(members, tuple(members))
 
 
 def _frames(change: Mapping[str, Node], gap: Mapping[str, Node]) -> list[Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headway.server.openapi import parameters, samples
-from headway.server.openapi.parts import JSON, Node, media, operation, response, text, without_body
+from headway.server.openapi.parts import JSON, Node, media, operation, response, schema, text, without_body
 from headway.server.openapi.refusals import refusals
 from headway.server.service import StreamLimits
 from headway.server.streams import Ending
@@ -24,12 +24,12 @@ _PARAMETERS = [
 ]
 
 _EVENTS = f"""\
-| `event:` | `data:` | comes |
-|---|---|---|
-| `activity` | `ActivityEvent` | for each start, change and end |
-| `ping` | `{{}}` | at the beginning and every {_LIMITS.ping:g} seconds |
-| `resync` | `ResyncEvent` | when a cursor cannot be answered; a `snapshot` follows |
-| `snapshot` | `ActivityList` | after a `resync`, or when asked for |
+| `event:` | comes |
+|---|---|
+| `activity` | for each start, change and end |
+| `ping` | at the beginning and every {_LIMITS.ping:g} seconds |
+| `resync` | when a cursor cannot be answered; a `snapshot` follows |
+| `snapshot` | after a `resync`, or when asked for |
 
 Each carries an `id:`, with which an EventSource resumes by itself. Changes of one activity are merged while a client
 reads slowly; its start and its end never are. A client that reads nothing for {_LIMITS.stall:g} seconds is cut off,
@@ -56,14 +56,20 @@ def paths() -> Mapping[str, Node]:
 
 
 def _event_source() -> Node:
-    examples = {"events": samples.event_stream(), "resynced": samples.resumed_stream()}
+    # The schema is that of one event, which is how tools read it (and what OpenAPI 3.2 calls itemSchema).
+    events = {
+        **text("text/event-stream", events=samples.event_stream(), resynced=samples.resumed_stream())[
+            "text/event-stream"
+        ],
+        "schema": schema("Event"),
+    }
     description = "The events, without end; as octets for clients whose `Accept` names nothing else."
     return operation(
         "getNotifications",
         _TAG,
         "Follow by EventSource",
         _EVENTS,
-        {200: response(description, {**text("text/event-stream", **examples), **text("application/octet-stream")})},
+        {200: response(description, {"text/event-stream": events, **text("application/octet-stream")})},
         refusals(401, 429),
         parameters=[*_PARAMETERS, parameters.LAST_EVENT_ID],
     )
