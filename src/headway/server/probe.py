@@ -7,10 +7,11 @@ rounds commit it again. Rounds are shared and at most one a second, for anyone m
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import msgspec
 
-from headway.core.activity import Activity
+from headway.core.activity import Activity, State
 from headway.core.errors import HeadwayError
 from headway.core.policy import SYSTEM_USER
 from headway.hub import Activities
@@ -24,10 +25,19 @@ PATIENCE = 5.0
 
 
 class _Nothing:
-    """What runs behind the probe."""
+    """What runs behind the probe: it has stopped as soon as it is asked to."""
+
+    def __init__(self, activities: Activities) -> None:
+        self._activities = activities
+        self._ending: asyncio.Task[None] | None = None
 
     def request_stop(self, activity: Activity) -> None:
-        """There is nothing to stop."""
+        """End, or closing the hub would wait for the probe's grace to pass."""
+        self._ending = asyncio.get_running_loop().create_task(self._end(activity.uuid))
+
+    async def _end(self, uuid: str) -> None:
+        with suppress(HeadwayError):
+            await self._activities.finish(uuid, State.SUCCEEDED)
 
 
 class Probe:
@@ -59,7 +69,8 @@ class Probe:
         before = view.revision
         known = view.get(self._uuid)
         if known is None:
-            started, _ = await self._activities.create("headway.probe", SYSTEM_USER, operation=_Nothing())
+            nothing = _Nothing(self._activities)
+            started, _ = await self._activities.create("headway.probe", SYSTEM_USER, operation=nothing)
             self._uuid = started.uuid
         else:
             again = msgspec.structs.replace(known, updated_at=self._activities.clock.now())
