@@ -30,7 +30,7 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
     app = Starlette(
         routes=routes(service),
         middleware=[Middleware(Authentication, identify=service.identify, clock=service.activities.clock)],
-        exception_handlers={HeadwayError: _refuse, HTTPException: _refuse},
+        exception_handlers={HeadwayError: _refuse, HTTPException: _refuse, Exception: _refuse},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

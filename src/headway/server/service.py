@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import platform
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import msgspec
 from headway import __version__
 from headway.core.errors import TooMany, Unavailable
 from headway.hub import Activities
+from headway.live import Pulse
 from headway.server.channels import Channels
 from headway.server.cursors import Cursors
 from headway.server.identity.grants import Grants
@@ -42,6 +44,7 @@ class Places:
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
         self._taken: Counter[int] = Counter()
+        self._left = Pulse()
 
     def __len__(self) -> int:
         return self._taken.total()
@@ -60,6 +63,12 @@ class Places:
             self._taken[user] -= 1
             if not self._taken[user]:
                 del self._taken[user]
+            self._left.fire()
+
+    async def emptied(self) -> None:
+        """Wait until no stream is open."""
+        while self._taken:
+            await self._left.wait()
 
 
 class Service:
@@ -93,10 +102,12 @@ class Service:
             machine_identifier=hashlib.blake2b(b"machine", key=activities.secret, digest_size=20).hexdigest(),
             version=__version__,
             friendly_name=friendly_name,
+            platform=platform.system(),
+            platform_version=platform.release(),
+            updated_at=int(activities.clock.now()),
         )
 
     async def stop(self) -> None:
         """Take no more streams and end those there are; returns when they have ended."""
         self.stopping.set()
-        while len(self.places):
-            await asyncio.sleep(0.05)
+        await self.places.emptied()
