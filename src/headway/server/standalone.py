@@ -6,13 +6,16 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Lifespan
 
+from headway.admission import Limits
 from headway.hub import Activities
 from headway.ports import SystemClock
 from headway.server.app import create_app
@@ -24,7 +27,9 @@ from headway.server.identity.identities import Identities
 from headway.server.identity.jwt import Keys
 from headway.server.redaction import redact_logs
 from headway.server.serve import Server, TlsFiles
-from headway.server.service import Service
+from headway.server.service import Service, StreamLimits
+
+_log = logging.getLogger("headway.server")
 
 ADDRESS = "server.json"
 """In the data folder while a server runs: where it listens, for commands on this machine."""
@@ -48,6 +53,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
     access_log: bool = False
+    limits: Limits = Limits()
+    streams: StreamLimits = StreamLimits()
+
+
+class Assembly(NamedTuple):
+    """The parts, put together."""
+
+    server: Server
+    service: Service
 
 
 async def serve(settings: Settings, on_ready: Callable[[list[str]], None], job: Job | None = None) -> int:
@@ -55,33 +69,54 @@ async def serve(settings: Settings, on_ready: Callable[[list[str]], None], job: 
 
     Raises ``CannotServe``, ``StoreError``, ``DataError`` or ``KeyFileError`` when the server cannot start.
     """
+    async with assembled(settings, on_ready, job) as whole:
+        return await whole.server.serve()
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings, on_ready: Callable[[list[str]], None], job: Job | None = None
+) -> AsyncIterator[Assembly]:
+    """Everything that ``serve`` runs, open while the block runs; see there."""
     _configure_logging(settings.access_log)
     make_data_dir(settings.data)
     keys = None
     if settings.jwt_keys:
         keys = Keys.load(settings.jwt_keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
     clock = SystemClock()
-    # The store first: its lock tells a second server on the same folder to go away before it touches anything.
-    activities = await Activities(f"sqlite:{settings.data}", clock=clock).open()
-    try:
+    async with AsyncExitStack() as stack:
+        # The store first: its lock tells a second server on the same folder to go away before it touches anything.
+        activities = await Activities(_store_url(settings.data), clock=clock, limits=settings.limits).open()
+        stack.push_async_callback(activities.close)
         grants = Grants(clock)
         identities = Identities.open(settings.data, grants, clock, keys)
-        service = Service(activities, identities.identify, grants=grants, friendly_name=os.uname().nodename)
+        stack.callback(identities.close)
+        service = Service(
+            activities,
+            identities.identify,
+            grants=grants,
+            friendly_name=os.uname().nodename,
+            streams=settings.streams,
+        )
         app = create_app(service, _lifespan(activities, identities, grants, job))
         address = settings.data / ADDRESS
+        stack.callback(_remove, address)
 
         def ready(urls: list[str]) -> None:
             write_private(address, msgspec.json.encode({"url": urls[0], "pid": os.getpid()}).decode())
             on_ready(urls)
 
-        server = _server(settings, app, ready, service.stop)
-        try:
-            return await server.serve()
-        finally:
-            with suppress(OSError):
-                address.unlink(missing_ok=True)
-    finally:
-        await activities.close()
+        yield Assembly(_server(settings, app, ready, service.stop), service)
+
+
+def _store_url(folder: Path) -> str:
+    # Quoted: a folder may be called anything, also what means something in a URL.
+    return f"sqlite://{quote(str(folder.absolute()))}"
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def _configure_logging(access_log: bool) -> None:
@@ -122,10 +157,12 @@ def _lifespan(activities: Activities, identities: Identities, grants: Grants, jo
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            identities.close()
 
     return lifespan
 
 
 async def _working(job: Job, activities: Activities) -> None:
-    await job(activities)
+    try:
+        await job(activities)
+    except Exception:
+        _log.exception("the job of this server failed")  # its activity has ended; who watches it was told

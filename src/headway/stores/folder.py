@@ -65,7 +65,7 @@ class Reserve:
         if room.f_bavail * room.f_frsize < 2 * self._size:
             return False
         try:
-            with self.path.open("wb") as file:
+            with open(self.path, "wb", opener=_private) as file:
                 os.posix_fallocate(file.fileno(), 0, self._size)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -79,3 +79,7 @@ class Reserve:
         held = self.held
         self.path.unlink(missing_ok=True)
         return held
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
