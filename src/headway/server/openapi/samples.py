@@ -62,7 +62,7 @@ def event_stream() -> bytes:
 def resumed_stream() -> bytes:
     """An EventSource whose cursor could not be answered."""
     snapshot = sse.snapshot(listed(LOADING), CURSOR)
-    return sse.ping(CURSOR) + sse.resync(ResyncReason.EXPIRED, CURSOR) + snapshot
+    return sse.ping() + sse.resync(ResyncReason.EXPIRED) + snapshot
 
 
 def frame() -> bytes:
@@ -72,7 +72,7 @@ def frame() -> bytes:
 
 def resync_frame() -> bytes:
     """A WebSocket frame that tells of a gap."""
-    return websocket.resync(ResyncReason.EXPIRED, CURSOR)
+    return websocket.resync(ResyncReason.EXPIRED)
 
 
 def snapshot_frame() -> bytes:

@@ -168,10 +168,10 @@ def _notifications() -> Mapping[str, Node]:
     return {
         "Event": {
             "oneOf": [
-                _event("activity", record({"ActivityNotification": record(change, tuple(change))})),
+                _event("activity", record({"ActivityNotification": record(change, tuple(change))}), positioned=True),
                 _event("ping", record({}, closed=True)),
                 _event("resync", record(gap, ("reason",))),
-                _event("snapshot", schema("ActivityList")),
+                _event("snapshot", schema("ActivityList"), positioned=True),
             ],
             "description": "One event of an EventSource, its `data` parsed as JSON.",
         },
@@ -182,10 +182,11 @@ def _notifications() -> Mapping[str, Node]:
     }
 
 
-def _event(type: str, data: Node) -> Node:
+def _event(type: str, data: Node, *, positioned: bool = False) -> Node:
+    """``positioned``: it always tells where to resume after it."""
     json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
     members: Mapping[str, Node] = {"event": {"const": type}, "data": json, "id": {"type": "string"}}
-    return record(members, tuple(members))
+    return record(members, ("event", "data", "id") if positioned else ("event", "data"))
 
 
 def _frames(change: Mapping[str, Node], gap: Mapping[str, Node]) -> list[Node]:

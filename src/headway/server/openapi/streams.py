@@ -31,7 +31,7 @@ _EVENTS = f"""\
 | `resync` | when a cursor cannot be answered; a `snapshot` follows |
 | `snapshot` | after a `resync`, or when asked for |
 
-Each carries an `id:`, with which an EventSource resumes by itself. Changes of one activity are merged while a client
+The `id:` is where to resume; an EventSource does so by itself. Changes of one activity are merged while a client
 reads slowly; its start and its end never are. A client that reads nothing for {_LIMITS.stall:g} seconds is cut off,
 and resumes. `HEAD` answers the headers and ends. At most {_LIMITS.per_user} streams of a user are open at once.
 """
