@@ -6,7 +6,9 @@ However many reports an activity makes in between, it becomes one change.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from headway.core import lifecycle
 from headway.core.activity import Activity
@@ -18,67 +20,71 @@ from headway.ports import Clock, Store, Write
 INTERVAL = 0.05
 """Seconds between two flushes: a watcher gets at most 20 updates a second of one activity."""
 
+_log = logging.getLogger("headway")
+
 
 class Flusher:
-    """Collects the activities that have been reported on and commits them in batches."""
+    """Collects the activities that have been reported on and commits them in batches, one after the other."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._dirty: dict[str, Live] = {}
         self._in_flight: dict[str, Live] = {}
-        self._scheduled = False
+        self._marked = asyncio.Event()
+        self._told = False
+        self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._earliest = 0.0
-        self._begun = self._done = 0
         self._flushed = Pulse()
 
     def __repr__(self) -> str:
-        return f"<Flusher dirty={len(self._dirty)} in_flight={len(self._in_flight)} flushes={self._done}>"
+        return f"<Flusher dirty={len(self._dirty)} in_flight={len(self._in_flight)} stopping={self._stopping}>"
 
     def start(self) -> None:
         """Belong to the running event loop from now on."""
         self._loop = asyncio.get_running_loop()
+        self._marked = asyncio.Event()
+        self._stopping = False
+        self._task = self._loop.create_task(self._run(), name="headway-flusher")
 
     async def stop(self) -> None:
         """Commit what is left and take no more."""
         if self._task is not None:
+            self._stopping = True
+            self._marked.set()
             await self._task
-        self._scheduled = True
-        await self._flush()
-        self._loop = None
+        self._task = self._loop = None
 
     def mark(self, live: Live) -> None:
         """The activity has news; from any thread."""
         # First the mark, then the look at the flag; the flush does it the other way round, so none is missed.
         self._dirty[live.activity.uuid] = live
-        if not self._scheduled and self._loop is not None:
-            self._scheduled = True
-            self._loop.call_soon_threadsafe(self._schedule)
+        loop = self._loop
+        if not self._told and loop is not None:
+            self._told = True
+            with suppress(RuntimeError):  # the loop was closed without us: nobody is left to see it
+                loop.call_soon_threadsafe(self._marked.set)
 
     async def settled(self, concerns: Callable[[Activity], bool]) -> None:
-        """Wait until what has been reported so far on the activities concerned has been flushed."""
-        if any(concerns(live.activity) for live in list(self._dirty.values())):
-            awaited = self._begun + 1
-        elif any(concerns(live.activity) for live in self._in_flight.values()):
-            awaited = self._begun
-        else:
-            return
-        while self._done < awaited and self._loop is not None:
+        """Wait until what has been reported so far on the activities concerned has been brought to the store."""
+        pending = [*self._dirty.values(), *self._in_flight.values()]
+        awaited = [(live, live.noted) for live in pending if concerns(live.activity)]
+        while self._task is not None and any(live.tried < noted for live, noted in awaited if not live.activity.ended):
             await self._flushed.wait()
 
-    def _schedule(self) -> None:
-        if self._loop is not None:
-            self._loop.call_at(max(self._earliest, self._loop.time()), self._begin)
-
-    def _begin(self) -> None:
-        if self._loop is not None:
-            self._task = self._loop.create_task(self._flush())
+    async def _run(self) -> None:
+        while not self._stopping:
+            await self._marked.wait()
+            await self._flush()
+            if not self._stopping:
+                await asyncio.sleep(INTERVAL)
+        await self._flush()
+        self._flushed.fire()
 
     async def _flush(self) -> None:
-        self._begun += 1
-        self._scheduled = False  # before the look at the marks: see mark()
+        self._marked.clear()
+        self._told = False  # before the look at the marks: see mark()
         batch = await self._collect()
         committed: list[int | None] = [None] * len(batch)
         try:
@@ -86,40 +92,35 @@ class Flusher:
                 committed = await self._store.commit([write for _, _, write in batch])
         except Unavailable:
             pass  # the drafts go back and are tried again
+        except Exception:  # a fault of the store: these reports have to wait, all others must not
+            _log.exception("reports could not be committed")
         finally:
             self._in_flight.clear()
             for (live, draft, _), revision in zip(batch, committed, strict=True):
-                live.lock.release()
                 if revision is None:
                     live.give_back(draft)
                     self._dirty.setdefault(live.activity.uuid, live)
-            self._finish_flush()
-
-    def _finish_flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._earliest = loop.time() + INTERVAL
-        self._done += 1
-        self._flushed.fire()
-        if self._dirty and not self._scheduled and self._loop is not None:
-            self._scheduled = True
-            self._schedule()
+                live.tried = live.taken
+                live.lock.release()
+            self._flushed.fire()
+            if self._dirty:
+                self._marked.set()
 
     async def _collect(self) -> list[tuple[Live, Report, Write]]:
         batch: list[tuple[Live, Report, Write]] = []
-        busy: list[Live] = []
         now = self._clock.now()
-        for _ in range(len(self._dirty)):
-            _, live = self._dirty.popitem()
+        for uuid in list(self._dirty):  # what is marked from here on belongs to the next flush
+            live = self._dirty[uuid]
             if live.lock.locked():  # a lifecycle change is on its way and takes the draft along, or leaves it
-                busy.append(live)
                 continue
-            draft = live.take()
-            if draft is None or live.activity.ended:
+            del self._dirty[uuid]
+            await live.lock.acquire()  # hardly ever waits: only for a change that was waiting for the last one
+            draft = None if live.activity.ended else live.take()
+            if draft is None:
+                live.tried = live.taken
+                live.lock.release()
                 continue
             write = Write(lifecycle.report(live.activity, draft, now), live.activity.fence, durable=False)
-            await live.lock.acquire()  # free, as seen above: this does not wait
             batch.append((live, draft, write))
-            self._in_flight[live.activity.uuid] = live
-        for live in busy:
-            self._dirty.setdefault(live.activity.uuid, live)
+            self._in_flight[uuid] = live
         return batch

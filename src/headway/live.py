@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from headway.core import lifecycle
 from headway.core.activity import Activity
 from headway.core.lifecycle import Report
 from headway.core.policy import Scope
-from headway.core.view import View
+from headway.core.view import Event, Resync, View
+
+_log = logging.getLogger("headway")
 
 
 class Operation(Protocol):
@@ -46,12 +50,48 @@ class Feed:
         self.scope = scope
         self.view = view
         self.changed = Pulse()
+        self._closed = False
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+        self.changed.fire()
+
+    async def news(self, since: int | None = None) -> AsyncGenerator[Event | Resync]:
+        """Events from now on or after a revision, until it is closed; ``Resync`` tells of a gap, then they go on."""
+        cursor = self.view.revision if since is None else since
+        while True:
+            news = self.view.since(cursor)
+            if isinstance(news, Resync):
+                cursor = self.view.revision
+                yield news
+                continue
+            for event in news:
+                cursor = event.revision
+                yield event
+            if cursor == self.view.revision:
+                if self._closed:
+                    return
+                await self.changed.wait()
 
 
 class Live:
     """The newest record of a live activity, and what has been reported since."""
 
-    __slots__ = ("_draft", "_guard", "activity", "cancel_seen", "changed", "children", "lock", "operation", "seen")
+    __slots__ = (
+        "_draft",
+        "_guard",
+        "activity",
+        "cancel_seen",
+        "changed",
+        "children",
+        "lock",
+        "noted",
+        "operation",
+        "seen",
+        "taken",
+        "tried",
+    )
 
     def __init__(self, activity: Activity, seen: float, operation: Operation | None = None) -> None:
         """``seen``: monotonic time of the last sign of life."""
@@ -63,9 +103,11 @@ class Live:
         self.children: set[str] = set()
         """Live children, and children about to start."""
         self.changed = Pulse()
-        """Fires at lifecycle changes."""
+        """Fires at lifecycle changes, and when a child is gone."""
         self.lock = asyncio.Lock()
         """Held by the one writer whose change is on its way to the store."""
+        self.noted = self.taken = self.tried = 0
+        """How many reports have come in, are in what was taken last, and have been brought to the store."""
         self._draft: Report | None = None
         self._guard = threading.Lock()
 
@@ -76,11 +118,13 @@ class Live:
         """Remember a report; from any thread."""
         with self._guard:
             self._draft = news if self._draft is None else self._draft.then(news)
+            self.noted += 1
 
     def take(self) -> Report | None:
         """What has been reported since the last time; from then on it is the caller's."""
         with self._guard:
             draft, self._draft = self._draft, None
+            self.taken = self.noted
             return draft
 
     def give_back(self, draft: Report | None) -> None:
@@ -92,7 +136,21 @@ class Live:
 
     def preview(self, now: float) -> Activity:
         """The record as it will be after the next flush."""
-        draft = self._draft
-        if draft is None or self.activity.ended:
-            return self.activity
-        return lifecycle.report(self.activity, draft, now)
+        draft, activity = self._draft, self.activity  # once: the end may come while another thread is in here
+        if draft is None or activity.ended:
+            return activity
+        return lifecycle.report(activity, draft, now)
+
+    def lose_child(self, uuid: str) -> None:
+        """A child has ended, or did not come to be."""
+        self.children.discard(uuid)
+        self.changed.fire()
+
+    def request_stop(self) -> None:
+        """Ask what runs behind it in this process, if anything does, to stop."""
+        if self.operation is None:
+            return
+        try:
+            self.operation.request_stop(self.activity)
+        except Exception:  # of others' making: it must not keep the news from everyone
+            _log.exception("activity %s: its operation cannot be asked to stop", self.activity.uuid)

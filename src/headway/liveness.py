@@ -1,4 +1,5 @@
-"""Who still lives: leases of remote workers, graces of cancels, and the age of what is remembered.
+"""Who still lives: leases of remote workers, graces of cancels, operations of this process and of one that died, and
+the age of what is remembered.
 
 Everything here runs on the monotonic clock, once a second. When the round itself comes late, it was this process that
 stood still (stopped, suspended, starved), so every lease starts anew: a live worker is never lost by our trouble.
@@ -7,6 +8,7 @@ stood still (stopped, suspended, starved), so every lease starts anew: a live wo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,9 @@ PAUSE = 3.0
 PRUNING = 600.0
 """Seconds between two prunings of the history."""
 
+SHUTDOWN_GRACE = 10.0
+"""Seconds that the operations of this process get to stop when it is closed."""
+
 
 class Liveness:
     """The caretaker of one hub."""
@@ -34,56 +39,88 @@ class Liveness:
     def __init__(self, activities: Activities) -> None:
         self._activities = activities
         self._clock = activities.clock
-        self._task: asyncio.Task[None] | None = None
-        self._last_round = self._clock.monotonic()
-        self._prune_due = self._last_round
+        self._rounds: asyncio.Task[None] | None = None
+        self._pruning: asyncio.Task[None] | None = None
+        self._last_round = self._prune_due = 0.0
 
-    def start(self) -> None:
-        """Begin the rounds. Every lease counts from now."""
-        self._last_round = self._clock.monotonic()
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="headway-liveness")
+    async def start(self) -> None:
+        """Give up what died with its process, and begin the rounds. Every lease counts from now."""
+        await self._give_up_the_dead()
+        now = self._last_round = self._prune_due = self._clock.monotonic()
+        for live in self._activities.registry.live.values():
+            live.seen = now
+        self._rounds = asyncio.get_running_loop().create_task(self._run(), name="headway-liveness")
 
     async def stop(self) -> None:
-        """End the rounds."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        """End the rounds, and the operations of this process."""
+        for task in (self._rounds, self._pruning):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        await self._stop_operations()
 
     async def round(self) -> None:
         """Look at everything alive once."""
         now = self._clock.monotonic()
-        late = now - self._last_round > ROUND + PAUSE
-        self._last_round = now
-        for live in list(self._activities.registry.live.values()):
-            if late:
+        everything = list(self._activities.registry.live.values())
+        if now - self._last_round > ROUND + PAUSE:
+            for live in everything:
                 live.seen = now
-            with suppress(HeadwayError):  # it ended meanwhile, or the store is away: the next round looks again
-                await self._look_at(live, now)
+        self._last_round = now
+        # Together: they share a commit, and a thousand dead workers are lost as soon as one.
+        lapsed = [
+            self._activities.give_up(live.activity.uuid, "lease_expired") for live in everything if _lapsed(live, now)
+        ]
+        late = [self._activities.mark_overdue(live.activity.uuid) for live in everything if _late(live, now)]
+        await asyncio.gather(*map(_attempt, [*lapsed, *late]))
         if now >= self._prune_due:
-            await self._forget(now)
+            self._prune_due = now + PRUNING
+            self._pruning = asyncio.get_running_loop().create_task(self._forget(), name="headway-pruning")
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(ROUND)
             await self.round()
 
-    async def _look_at(self, live: Live, now: float) -> None:
-        activity = live.activity
-        if activity.lease is not None and now - live.seen > activity.lease:
-            await self._activities.give_up(activity.uuid, "lease_expired")
-        elif (
-            activity.state is State.CANCELLING
-            and not activity.overdue
-            and live.cancel_seen is not None
-            and now - live.cancel_seen > activity.grace
-        ):
-            await self._activities.mark_overdue(activity.uuid)
-
-    async def _forget(self, now: float) -> None:
-        self._prune_due = now + PRUNING
+    async def _forget(self) -> None:
         limits, wall = self._activities.limits, self._clock.now()
         for feed in self._activities.registry.feeds():
             feed.view.expire(wall - TOMBSTONE_AGE)
-        with suppress(HeadwayError):
-            await self._activities.store.prune(wall - limits.retention, limits.history)
+        await _attempt(self._activities.store.prune(wall - limits.retention, limits.history))
+
+    async def _give_up_the_dead(self) -> None:
+        """End what ran in a process that is gone, children before their parents."""
+        everything = sorted(self._activities.registry.live.values(), key=lambda live: -live.activity.started_revision)
+        dead = [live.activity.uuid for live in everything if live.activity.node is not None]
+        await asyncio.gather(*(self._activities.give_up(uuid, "server_restart") for uuid in dead))
+
+    async def _stop_operations(self) -> None:
+        running = [live for live in self._activities.registry.live.values() if live.operation is not None]
+        await asyncio.gather(*map(self._stop, running))
+        # Whatever does not stop in time dies with the process, and is given up by whoever opens the store next.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_GRACE):
+                for live in running:
+                    await _attempt(self._activities.wait(live.activity.uuid, SHUTDOWN_GRACE, ended=True))
+
+    async def _stop(self, live: Live) -> None:
+        try:
+            await self._activities.request_cancel(live.activity.uuid, reason="server_shutdown")
+        except HeadwayError:  # not cancellable, or the store is away: it cannot outlive its process all the same
+            live.request_stop()
+
+
+def _lapsed(live: Live, now: float) -> bool:
+    return live.activity.lease is not None and now - live.seen > live.activity.lease
+
+
+def _late(live: Live, now: float) -> bool:
+    activity, since = live.activity, live.cancel_seen
+    cancelling = activity.state is State.CANCELLING and not activity.overdue
+    return cancelling and since is not None and now - since > activity.grace and not _lapsed(live, now)
+
+
+async def _attempt(change: Awaitable[object]) -> None:
+    with suppress(HeadwayError):  # it ended meanwhile, or the store is away: the next round looks again
+        await change

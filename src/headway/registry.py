@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from headway.core.activity import Activity, State
-from headway.core.policy import EVERYTHING, Scope, audiences
+from headway.core.policy import EVERYTHING, SYSTEM_USER, Scope, audiences
 from headway.core.view import View
 from headway.live import Feed, Live, Operation
 from headway.ports import Snapshot
@@ -24,12 +24,16 @@ class Registry:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Begin with what the store held when it was opened."""
+        self.live.clear()
         self._floors = dict(snapshot.floors)
-        self._feeds = {EVERYTHING: Feed(EVERYTHING, View(floor=max(self._floors.values(), default=0)))}
+        floor = max((floor for owner, floor in self._floors.items() if owner != SYSTEM_USER), default=0)
+        self._feeds = {EVERYTHING: Feed(EVERYTHING, View(floor=floor))}
         for owner in self._floors:
             self.feed(owner)
         for activity in snapshot.activities:
             self.apply(activity)
+        for live in self.live.values():  # a parent that changed last has come after its children
+            self._join_parent(live.activity)
 
     def feed(self, scope: Scope) -> Feed:
         """What an audience may see."""
@@ -42,6 +46,13 @@ class Registry:
     def feeds(self) -> Sequence[Feed]:
         """Every view there is."""
         return list(self._feeds.values())
+
+    def close(self) -> None:
+        """Nothing more will come: wake everyone who waits for it."""
+        for feed in self._feeds.values():
+            feed.close()
+        for live in self.live.values():
+            live.changed.fire()
 
     def known(self, uuid: str) -> Activity | None:
         """The newest record of an activity, live or recently ended."""
@@ -61,7 +72,7 @@ class Registry:
             if uuid not in self.live:
                 self._operations.pop(uuid, None)
                 if parent is not None:
-                    parent.children.discard(uuid)
+                    parent.lose_child(uuid)
 
     def apply(self, activity: Activity) -> Live | None:
         """Take in a committed record; the activity as held here when its lifecycle moved, else None."""
@@ -90,11 +101,14 @@ class Registry:
         if activity.state is State.CANCELLING:
             live.cancel_seen = now
         self.live[activity.uuid] = live
+        self._join_parent(activity)
+        return live
+
+    def _join_parent(self, activity: Activity) -> None:
         if (parent := self.parent(activity)) is not None:
             parent.children.add(activity.uuid)
-        return live
 
     def _end(self, activity: Activity) -> None:
         del self.live[activity.uuid]
         if (parent := self.parent(activity)) is not None:
-            parent.children.discard(activity.uuid)
+            parent.lose_child(activity.uuid)

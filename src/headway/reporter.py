@@ -85,8 +85,11 @@ class Reporter:
         if values is None:
             return None
         try:
-            return rule(name, values)
-        except HeadwayError as error:
+            bag = rule(name, values)
+            said = getattr(self._activities.preview(self.activity), name) or {}
+            rule.check_size(name, {**said, **bag})  # it grows with every report
+            return bag
+        except Exception as error:  # whatever is wrong with them, the job is not to blame
             if not self._warned:
                 self._warned = True
                 _log.warning("activity %s: not reported: %s", self.uuid, error)
@@ -94,10 +97,17 @@ class Reporter:
 
 
 def _within(value: float | None, low: float, high: float) -> float | None:
-    if value is None or math.isnan(value):
+    if value is None:
         return None
+    if type(value) is not int:  # other libraries have numbers of their own, which no store can write down
+        try:
+            value = float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if math.isnan(value):
+            return None
     return min(high, max(low, value))
 
 
 def _fitted(text: str | None, limit: int) -> str | None:
-    return None if text is None else shortened(clean(text), limit)
+    return None if text is None else shortened(clean(str(text)), limit)

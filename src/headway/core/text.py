@@ -25,6 +25,7 @@ def clean(text: str) -> str:
     """The text in NFC; line breaks become spaces, other control characters, lone surrogates and non-characters
     become U+FFFD, direction controls vanish.
     """
+    text = str(text)  # of a subclass, such as the text types of templates and arrays, nothing else is wanted
     if text.isascii() and text.isprintable():
         return text
     text = _BREAKS.sub(" ", _BIDI.sub("", text))

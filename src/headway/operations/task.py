@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from headway.core.activity import DEFAULT_GRACE, Activity, State
-from headway.core.errors import HeadwayError, NotCancellable, Unavailable
+from headway.core.errors import ChildrenRunning, HeadwayError, NotCancellable
 from headway.core.lifecycle import Report
 from headway.core.policy import ADMIN_USER
 from headway.core.text import clean, shortened
@@ -106,9 +107,17 @@ class TaskActivity:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if error is None:
-            await self._activities.childless(self._reporter.uuid)
+        try:
+            if error is None:
+                await self._activities.childless(self._reporter.uuid)
+        except asyncio.CancelledError as cancelled:
+            await self._leave(cancelled)
+            raise
+        await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
         self._operation.over()
+        # Shielded: another cancel lets the job go, and its end is recorded all the same.
         await asyncio.shield(asyncio.ensure_future(self._end(error)))
 
     async def _create(self) -> Activity:
@@ -129,26 +138,29 @@ class TaskActivity:
 
     async def _end(self, error: BaseException | None) -> None:
         """Record the end, however long the store takes: the work is over, and no trouble of ours may reach it."""
-        while True:
-            try:
-                await self._record(error)
-            except Unavailable:
-                await asyncio.sleep(1.0)
-                continue
-            except HeadwayError as refused:  # given up meanwhile, by force
-                _log.info("activity %s: its end was not recorded: %s", self._reporter.uuid, refused.message)
-            return
+        try:
+            await self._activities.insist(lambda: self._record(error))
+        except HeadwayError as refused:  # given up meanwhile, by force
+            _log.info("activity %s: its end was not recorded: %s", self._reporter.uuid, refused.message)
 
     async def _record(self, error: BaseException | None) -> None:
-        uuid = self._reporter.uuid
         if error is None:
-            await self._activities.finish(uuid, State.SUCCEEDED)
+            await self._finish(State.SUCCEEDED)
         elif isinstance(error, asyncio.CancelledError):
             try:
-                await self._activities.request_cancel(uuid, reason="task_cancelled")
-                await self._activities.finish(uuid, State.CANCELLED)
+                await self._activities.request_cancel(self._reporter.uuid, reason="task_cancelled")
             except NotCancellable:
-                await self._activities.finish(uuid, State.FAILED, error="its task was cancelled")
+                await self._finish(State.FAILED, "its task was cancelled")
+            else:
+                await self._finish(State.CANCELLED)
         else:
             said = shortened(clean(f"{type(error).__name__}: {error}"), requests.MAX_ERROR)
-            await self._activities.finish(uuid, State.FAILED, error=said)
+            await self._finish(State.FAILED, said)
+
+    async def _finish(self, state: State, error: str | None = None) -> None:
+        """End it, after its children; one may be started just before."""
+        while True:
+            await self._activities.childless(self._reporter.uuid)
+            with suppress(ChildrenRunning):
+                await self._activities.finish(self._reporter.uuid, state, error=error)
+                return
