@@ -295,11 +295,13 @@ class Activities:
             await live.changed.wait()
 
     async def insist(self, change: Callable[[], Awaitable[object]]) -> None:
-        """Make a change as soon as the store takes it, unless the hub is closed before. Raises what it raises."""
+        """Make a change as soon as the store and its children let it, unless the hub is closed before. Raises what it
+        raises otherwise.
+        """
         while self._open:
             try:
                 await change()
-            except Unavailable:
+            except (Unavailable, ChildrenRunning):
                 await asyncio.sleep(RETRY)
             else:
                 return

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from headway.core.activity import DEFAULT_GRACE, Activity, State
-from headway.core.errors import ChildrenRunning, HeadwayError, NotCancellable
+from headway.core.errors import HeadwayError, NotCancellable
 from headway.core.lifecycle import Report
 from headway.core.policy import ADMIN_USER
 from headway.core.text import clean, shortened
@@ -158,9 +157,5 @@ class TaskActivity:
             await self._finish(State.FAILED, said)
 
     async def _finish(self, state: State, error: str | None = None) -> None:
-        """End it, after its children; one may be started just before."""
-        while True:
-            await self._activities.childless(self._reporter.uuid)
-            with suppress(ChildrenRunning):
-                await self._activities.finish(self._reporter.uuid, state, error=error)
-                return
+        await self._activities.childless(self._reporter.uuid)
+        await self._activities.finish(self._reporter.uuid, state, error=error)
