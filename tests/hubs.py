@@ -73,6 +73,21 @@ class Hub(Activities):
         activity, _ = await self.create("t", owner, **attributes)
         return activity
 
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, with a round each second; the rounds of the real clock are over from then on."""
+        assert self._liveness._rounds is not None
+        self._liveness._rounds.cancel()
+        while seconds > 0:
+            self.time.advance(min(1.0, seconds))
+            seconds -= 1.0
+            await self._liveness.round()
+
+    async def stand_still(self, seconds: float) -> None:
+        """Let time pass while nothing of this process runs."""
+        await self.pass_time(0)
+        self.time.advance(seconds)
+        await self._liveness.round()
+
     async def told(self, since: int = 0, scope: Scope = EVERYTHING) -> list[Event | Resync]:
         """Everything there is to tell after a revision."""
         told: list[Event | Resync] = []
