@@ -155,7 +155,7 @@ class Activities:
         context: Mapping[str, str] | None = None,
         since: str | None = None,
         on_connection: Connected | None = None,
-    ) -> Iterator[Notification]:
+    ) -> Generator[Notification]:
         """What is live, as a snapshot, and then every change of it, for ever and across lost connections.
 
         After a gap that the server cannot fill comes another snapshot, and before it an ``ended`` for each activity

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from headway.client import calls
 from headway.client.backoff import Backoff
-from headway.client.errors import NoConnection
+from headway.client.errors import NoConnection, Unreachable
 from headway.client.exchange import Answer, Call, Request
 from headway.client.news import with_context
 from headway.client.rows import has_ended
@@ -187,6 +187,12 @@ class Outbox:
         self._hurried = True
         self._ready = now
         self._backoff.reset()
+
+    def leave(self) -> None:
+        """Nothing more will be sent, though something may be left to say."""
+        if not self.over:
+            self.over = True
+            self.problem = self.problem or Unreachable("the server did not answer in time")
 
     # What is to be sent
 

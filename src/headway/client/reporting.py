@@ -83,6 +83,7 @@ class Reporting:
         *,
         title: str = "",
         subtitle: str = "",
+        progress: float | None = None,
         cancellable: bool = True,
         context: Mapping[str, Any] | None = None,
         parent: str | None = None,
@@ -96,7 +97,7 @@ class Reporting:
         ``lease``: seconds without a sign of life after which it counts as lost. ``grace``: seconds it has to stop when
         asked to. ``on_stop``: called once when it is to stop, in the sender's thread.
         """
-        report = fitted(title=title, subtitle=subtitle, context=context)
+        report = fitted(title=title, subtitle=subtitle, progress=progress, context=context)
         record = NewRecord(fitted_type(type), report, cancellable=cancellable, parent=parent, lease=lease, grace=grace)
         job = Job(Outbox(record, time.monotonic(), time.time(), on_loss=on_loss), self._loop, on_stop)
         with self._lock:
@@ -200,6 +201,8 @@ class Reporting:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await asyncio.gather(*(job.flushed() for job in self._jobs))
+        for job in self._jobs:
+            job.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -319,6 +322,11 @@ class Job:
                 await self._until(lambda: self._outbox.uuid is not None or self._settled())
         if self._outbox.uuid is not None:
             await self._until(self._settled)
+
+    def leave(self) -> None:
+        """Send nothing more."""
+        with self._lock:
+            self._outbox.leave()
 
     def _settled(self) -> bool:
         return self._outbox.over or self._outbox.hopeless

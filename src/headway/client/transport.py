@@ -199,7 +199,7 @@ class translated(AbstractContextManager[None]):
         if isinstance(error, httpx2.TimeoutException):
             raise Unreachable(f"no answer from {self._url} in time") from error
         if isinstance(error, httpx2.RemoteProtocolError):
-            raise Unreachable(f"{self._url} broke off: {_reason(error)}") from error
+            raise Unreachable(f"the connection to {self._url} broke off") from error
         if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError):
             raise Unreachable(f"cannot reach {self._url}: {_reason(error)}") from error
 

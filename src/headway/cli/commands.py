@@ -1,0 +1,58 @@
+"""A group of commands that are imported when they are called, with one way out for everything that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+from headway.core.errors import HeadwayError
+
+INTERRUPTED = 130
+"""What shells report of a program that Ctrl-C ended."""
+
+
+class Commands(click.Group):
+    """Commands by name, each as ``module:attribute`` and one line of help: ``--help`` imports none of them."""
+
+    def __init__(self, *, commands: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(**options)
+        self._places = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, in the order in which they were given."""
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        if cmd_name not in self._places:
+            return None
+        module, _, attribute = self._places[cmd_name][0].partition(":")
+        return cast(click.Command, getattr(import_module(module), attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._places.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except HeadwayError as error:
+            from headway.cli.failures import tell
+
+            ctx.exit(tell(error))
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+    @staticmethod
+    def pass_on(context: click.Context, **options: Any) -> None:
+        """Options given before the command are the defaults of those given after it."""
+        given = {name: value for name, value in options.items() if value}
+        group = cast(Commands, context.command)
+        # Of a command, or of each command in a group of its own.
+        nested = {"create": given, "list": given, "revoke": given}
+        context.default_map = {name: nested if name == "token" else given for name in group.list_commands(context)}

@@ -1,0 +1,250 @@
+"""``headway run``: a command as an activity."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from headway.cli.connection import Connection, connecting
+from headway.cli.progress import RULES
+from headway.core.activity import DEFAULT_GRACE, State
+from headway.wire.requests import MAX_GRACE
+
+if TYPE_CHECKING:
+    from headway.cli.meter import Meter
+    from headway.client.reporting import Job, Reporting
+    from headway.operations.process import ExitStatus, Process, Tee, Terminal
+
+CANNOT_RUN = 126
+NOT_FOUND = 127
+"""What shells report of a command that cannot be run, or is not there (POSIX, Shell Command Language 2.8.2)."""
+
+LOOK = 0.5
+"""Seconds between two looks for a line that was left unfinished."""
+
+OURS = (signal.SIGTERM, signal.SIGKILL)
+"""What a stop sends."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How a command is to be run."""
+
+    argv: Sequence[str]
+    type: str
+    title: str
+    cancellable: bool
+    grace: float
+    """Seconds."""
+    progress: str
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.option("--type", metavar="TYPE", help="[default: command.NAME]")
+@click.option("--title", metavar="TEXT", help="[default: the command line, without what looks like a secret]")
+@click.option("--not-cancellable", is_flag=True, help="Nobody can ask it to stop.")
+@click.option(
+    "--grace",
+    metavar="S",
+    type=click.FloatRange(0, MAX_GRACE),
+    default=DEFAULT_GRACE,
+    show_default=True,
+    help="Seconds between SIGTERM and SIGKILL when it is asked to stop.",
+)
+@click.option(
+    "--progress",
+    metavar="RULE",
+    type=click.Choice(list(RULES)),
+    default="auto",
+    show_default=True,
+    help=f"How to read its progress: {', '.join(RULES)}.",
+)
+@click.option("--quiet", is_flag=True, help="Do not say, at the end, that it could not be recorded.")
+@connecting
+def run(
+    connection: Connection,
+    command: Sequence[str],
+    type: str | None,
+    title: str | None,
+    not_cancellable: bool,
+    grace: float,
+    progress: str,
+    quiet: bool,
+) -> None:
+    """Run COMMAND as an activity that can be watched and stopped.
+
+    It runs as it would without: input, output, terminal and exit code are its own, and so is Ctrl-C. Its progress is
+    read from what it prints. Without a server it runs all the same; the record catches up when there is one.
+
+    When it is asked to stop, all of its processes get SIGTERM and, after the grace, SIGKILL. It then ends as cancelled;
+    as succeeded if it finished nevertheless.
+
+    \b
+    Examples:
+      headway run -- rsync -a --info=progress2 photos/ nas:photos/
+      headway run --title "Nightly backup" --grace 60 -- ./backup.sh
+      headway run --progress ffmpeg -- ffmpeg -i film.mkv film.mp4
+      headway run --type import.users --progress none -- psql -f users.sql
+    """
+    from headway.cli.command_name import title_of, type_of
+    from headway.client.reporting import Reporting
+
+    options = Options(
+        command, type or type_of(command), title or title_of(command), not not_cancellable, grace, progress
+    )
+    reporting = Reporting(connection.locate)
+    running = Run(options, reporting)
+    try:
+        code = asyncio.run(running.main())
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):  # whoever is in a hurry need not wait for the record
+            reporting.close()
+    if not quiet:
+        _admit(running.job)
+    sys.exit(code)
+
+
+class Run:
+    """One command under way."""
+
+    def __init__(self, options: Options, reporting: Reporting) -> None:
+        self.job: Job | None = None
+        """Its record; None before it has been started."""
+        self._options = options
+        self._reporting = reporting
+        self._process: Process | None = None
+        self._stopping: asyncio.Task[object] | None = None
+
+    async def main(self) -> int:
+        """Run it to its end; the exit code to pass on."""
+        from headway.cli.meter import Meter
+        from headway.operations.process import CommandNotFound, SpawnError, Terminal
+
+        meter, terminal = Meter(self._options.progress), Terminal.find()
+        try:
+            process = await self._start(meter, terminal)
+            self._report(process, meter)
+            status = await self._wait(process, meter)
+        except SpawnError as error:
+            click.echo(f"headway: {error}", err=True)
+            return NOT_FOUND if isinstance(error, CommandNotFound) else CANNOT_RUN
+        finally:
+            if terminal is not None:
+                terminal.close()
+        if self.job is not None:
+            self.job.finish(*ending(status, asked_to_stop=self._stopping is not None))
+        return status.code
+
+    async def _start(self, meter: Meter, terminal: Terminal | None) -> Process:
+        from headway.operations.process import FORWARDED, Process
+
+        self._process = await Process.start(
+            self._options.argv,
+            stdout=self._output(1, meter, terminal),
+            stderr=self._output(2, meter, terminal),
+            terminal=terminal,
+            forward=FORWARDED,
+            exclusive=True,
+        )
+        return self._process
+
+    def _output(self, stream: int, meter: Meter, terminal: Terminal | None) -> Tee | None:
+        """Looked at in passing, or, where nobody wants to and it is no terminal, left to the command altogether."""
+        from headway.operations.process import Tee
+
+        if self._options.progress == "none" and (terminal is None or not terminal.shows(stream)):
+            return None
+        return Tee(stream, meter.stream(stream - 1))
+
+    def _report(self, process: Process, meter: Meter) -> None:
+        from headway.cli.command_name import program
+        from headway.client.outbox import OnLoss
+
+        loop = asyncio.get_running_loop()
+
+        def on_stop(reason: str) -> None:
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile, and the loop with it
+                loop.call_soon_threadsafe(self._stop)
+
+        context = {
+            "command": program(self._options.argv),
+            "host": os.uname().nodename,
+            "pid": str(process.pid),
+            "cwd": _folder(),
+        }
+        self.job = self._reporting.start(
+            self._options.type,
+            title=self._options.title,
+            progress=-1,
+            cancellable=self._options.cancellable,
+            grace=self._options.grace,
+            context=context,
+            on_loss=OnLoss.CONTINUE,
+            on_stop=on_stop,
+        )
+        meter.report_to(self.job)
+
+    async def _wait(self, process: Process, meter: Meter) -> ExitStatus:
+        looking = asyncio.ensure_future(_look(meter))
+        try:
+            return await process.wait()
+        finally:
+            looking.cancel()
+            meter.flush(0.0)
+
+    def _stop(self) -> None:
+        process = self._process
+        if process is not None and process.status is None and self._stopping is None:
+            self._stopping = asyncio.ensure_future(process.stop(self._options.grace))
+
+
+async def _look(meter: Meter) -> None:
+    while True:
+        await asyncio.sleep(LOOK)
+        meter.flush()
+
+
+def ending(status: ExitStatus, *, asked_to_stop: bool) -> tuple[State, str | None]:
+    """How a command has ended, for the record.
+
+    Only what ended because of a stop was cancelled: with an exit code of its own, or by a signal of ours. What finished
+    all the same succeeded; what crashed failed.
+    """
+    if status.code == 0:
+        return State.SUCCEEDED, None
+    if asked_to_stop and (status.signal is None or status.signal in OURS):
+        return State.CANCELLED, None
+    if status.signal is None:
+        return State.FAILED, f"exit status {status.code}"
+    return State.FAILED, f"killed by {_signal_name(status.signal)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return ""
+
+
+def _admit(job: Job | None) -> None:
+    """Say on a terminal that the record is not what it should be; only now, so as not to disturb the command."""
+    if job is None or job.problem is None or not sys.stderr.isatty():
+        return
+    what = "not recorded" if job.uuid is None else "not recorded to its end"
+    line = f"headway: {what}: {job.problem.message}"
+    click.secho(line, err=True, dim=True, color=False if "NO_COLOR" in os.environ else None)

@@ -1,0 +1,85 @@
+"""``headway watch``: what is running, live."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from headway.cli.connection import Connection, connecting, json_option
+
+if TYPE_CHECKING:
+    from headway.cli.views import View
+    from headway.client.client import Client, Connected
+    from headway.core.errors import HeadwayError
+    from headway.wire.row import Row
+
+
+@click.command()
+@click.argument("uuid", required=False)
+@click.option("--type", metavar="TYPE", help="Only activities of this type.")
+@connecting
+@json_option
+def watch(connection: Connection, uuid: str | None, type: str | None, as_json: bool) -> None:
+    """Watch all activities live, until Ctrl-C; or the activity UUID, until it has ended.
+
+    A lost connection is taken up again where it broke off. On a terminal there are bars; elsewhere a line for each
+    start, end and larger step; with --json a line for each event: {"event", "uuid", "Activity"}, the first of them
+    {"event": "snapshot", "Activity": [...]}. The beginning of a uuid is enough.
+
+    \b
+    Examples:
+      headway watch
+      headway watch 3f2a
+      headway watch --json | jq -r 'select(.event == "ended") | .Activity.title'
+    """
+    from headway.cli import screen
+    from headway.cli.lookup import find
+    from headway.cli.views import view_for
+
+    view = view_for(screen.console(), as_json)
+    with connection.client() as client:
+        chosen = None if uuid is None else find(client, uuid)
+        try:
+            _follow(client, view, chosen, type)
+        except KeyboardInterrupt:  # the way to end it
+            return
+
+
+def _follow(client: Client, view: View, chosen: Row | None, type: str | None) -> None:
+    from headway.client.rows import has_ended
+    from headway.core.view import Kind
+    from headway.wire.notifications import ActivityNotification, SnapshotNotification
+
+    uuid = None if chosen is None else chosen.uuid
+    told = _unless_it_never_was(view.connection)
+    with view, closing(client.activities.watch(type=type, uuid=uuid, on_connection=told)) as notifications:
+        for notification in notifications:
+            if isinstance(notification, ActivityNotification):
+                view.event(notification.kind, notification.row)
+                if chosen is not None and notification.kind is Kind.ENDED:
+                    return
+            elif isinstance(notification, SnapshotNotification):
+                view.snapshot(notification.rows)
+                if (
+                    chosen is not None
+                    and not notification.rows
+                    and has_ended(row := client.activities.get(chosen.uuid))
+                ):
+                    view.event(Kind.ENDED, row)
+                    return
+
+
+def _unless_it_never_was(told: Connected) -> Connected:
+    """A server that is not there at first is an error; one that goes away later is waited for."""
+    connected = False
+
+    def on_connection(error: HeadwayError | None) -> None:
+        nonlocal connected
+        if error is not None and not connected:
+            raise error
+        connected = True
+        told(error)
+
+    return on_connection
