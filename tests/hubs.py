@@ -88,6 +88,14 @@ class Hub(Activities):
         self.time.advance(seconds)
         await self._liveness.round()
 
+    async def die(self) -> None:
+        """Stop as if the process had been killed: nothing is written down any more."""
+        tasks = (self._liveness._rounds, self._liveness._pruning, self._flusher._task)
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
     async def told(self, since: int = 0, scope: Scope = EVERYTHING) -> list[Event | Resync]:
         """Everything there is to tell after a revision."""
         told: list[Event | Resync] = []

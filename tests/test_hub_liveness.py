@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -181,9 +182,12 @@ async def test_a_grace_begins_again_with_the_server() -> None:
 # Boots
 
 
-def crash() -> Hub:
-    """A hub that is never closed: what it has committed is all that is left of it."""
-    return Hub(MemoryStore())
+@asynccontextmanager
+async def crashing() -> AsyncIterator[Hub]:
+    """A hub that dies at the end of the block: what it has committed is all that is left of it."""
+    activities = await Hub(MemoryStore()).open()
+    yield activities
+    await activities.die()
 
 
 class Running:
@@ -198,12 +202,11 @@ def ends(told: list[Event | Resync]) -> list[str]:
 
 
 async def test_what_ran_in_a_server_that_died_is_lost_once_and_remote_work_goes_on() -> None:
-    died = crash()
-    await died.open()
-    dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(20)]
-    remote = await died.run()
-    died.report(dead[0].uuid, Report(progress=40))
-    await died.settled()
+    async with crashing() as died:
+        dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(20)]
+        remote = await died.run()
+        died.report(dead[0].uuid, Report(progress=40))
+        await died.settled()
     for _ in range(3):
         async with hub(died.store) as activities:
             assert activities.list() == [remote]
@@ -214,10 +217,9 @@ async def test_what_ran_in_a_server_that_died_is_lost_once_and_remote_work_goes_
 
 
 async def test_who_watched_before_the_crash_is_told_of_each_loss_once() -> None:
-    died = crash()
-    await died.open()
-    dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(3)]
-    cursor = died.feed(EVERYTHING).view.revision
+    async with crashing() as died:
+        dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(3)]
+        cursor = died.feed(EVERYTHING).view.revision
     for _ in range(2):
         async with hub(died.store) as activities:
             told = await activities.told(since=cursor)
@@ -226,20 +228,18 @@ async def test_who_watched_before_the_crash_is_told_of_each_loss_once() -> None:
 
 
 async def test_children_are_lost_before_their_parents() -> None:
-    died = crash()
-    await died.open()
-    parent, _ = await died.create("t", 1, operation=Running())
-    child, _ = await died.create("t", 1, operation=Running(), parent=parent.uuid)
-    died.report(parent.uuid, Report(progress=1))
-    await died.settled()
+    async with crashing() as died:
+        parent, _ = await died.create("t", 1, operation=Running())
+        child, _ = await died.create("t", 1, operation=Running(), parent=parent.uuid)
+        died.report(parent.uuid, Report(progress=1))
+        await died.settled()
     async with hub(died.store) as activities:
         assert ends(await activities.told()) == [child.uuid, parent.uuid]
 
 
 async def test_a_boot_that_is_killed_half_way_is_finished_by_the_next() -> None:
-    died = crash()
-    await died.open()
-    dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(20)]
+    async with crashing() as died:
+        dead = [(await died.create("t", 1, operation=Running()))[0] for _ in range(20)]
     half = {activity.uuid for activity in dead[::2]}
     store = FaultyStore(died.store)
     store.failure, store.failing = Unavailable("killed"), lambda write: write.activity.uuid in half
@@ -253,10 +253,9 @@ async def test_a_boot_that_is_killed_half_way_is_finished_by_the_next() -> None:
 
 
 async def test_leases_are_whole_again_when_the_server_is_back() -> None:
-    died = crash()
-    await died.open()
-    activity = await died.run(lease=30.0)
-    await died.create("t", 1, operation=Running())
+    async with crashing() as died:
+        activity = await died.run(lease=30.0)
+        await died.create("t", 1, operation=Running())
     store = FaultyStore(died.store)
     store.hold()
     activities = Hub(store)
