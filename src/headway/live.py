@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import AsyncGenerator
@@ -79,6 +80,7 @@ class Live:
     """The newest record of a live activity, and what has been reported since."""
 
     __slots__ = (
+        "_carried",
         "_draft",
         "_guard",
         "activity",
@@ -109,6 +111,8 @@ class Live:
         self.noted = self.taken = self.tried = 0
         """How many reports have come in, are in what was taken last, and have been brought to the store."""
         self._draft: Report | None = None
+        self._carried: Report | None = None
+        """What was taken and is on its way to the store."""
         self._guard = threading.Lock()
 
     def __repr__(self) -> str:
@@ -124,6 +128,7 @@ class Live:
         """What has been reported since the last time; from then on it is the caller's."""
         with self._guard:
             draft, self._draft = self._draft, None
+            self._carried = draft
             self.taken = self.noted
             return draft
 
@@ -132,14 +137,21 @@ class Live:
         if draft is None:
             return
         with self._guard:
+            self._carried = None
             self._draft = draft if self._draft is None else draft.then(self._draft)
 
+    def advance(self, activity: Activity) -> None:
+        """Take over the record that has been committed, and with it what was taken for it."""
+        with self._guard:
+            self.activity, self._carried = activity, None
+
     def preview(self, now: float) -> Activity:
-        """The record as it will be after the next flush."""
-        draft, activity = self._draft, self.activity  # once: the end may come while another thread is in here
-        if draft is None or activity.ended:
+        """The record as it will be once all that has been reported is committed, also what is on its way."""
+        with self._guard:  # the end may come while another thread is in here
+            activity, news = self.activity, [each for each in (self._carried, self._draft) if each is not None]
+        if not news or activity.ended:
             return activity
-        return lifecycle.report(activity, draft, now)
+        return lifecycle.report(activity, functools.reduce(Report.then, news), now)
 
     def lose_child(self, uuid: str) -> None:
         """A child has ended, or did not come to be."""

@@ -84,7 +84,7 @@ class Registry:
                 return None
             return self._begin(activity)
         moved = activity.state is not live.activity.state
-        live.activity = activity
+        live.advance(activity)
         if activity.ended:
             self._end(activity)
         elif moved:

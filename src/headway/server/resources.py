@@ -85,7 +85,8 @@ class Resources:
             lease=DEFAULT_LEASE if new.lease is None else new.lease,
         )
         headers = {"Location": location_of(request, activity), "X-Plex-Activity": activity.uuid}
-        return self._one(request, activity, headers, 201 if created else 200)
+        # What a repeated start finds may have been reported on since.
+        return self._one(request, self._activities.preview(activity), headers, 201 if created else 200)
 
     async def change(self, request: Request) -> Response:
         """``PATCH /activities/{uuid}``: report, end, or say that the work is still being done."""
