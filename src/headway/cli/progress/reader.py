@@ -56,8 +56,8 @@ class ProgressReader:
 
     Give it everything the command writes, in chunks cut anywhere: how they are cut makes no difference. It raises
     nothing, whatever the bytes, keeps a few KiB however long a line, and looks closer only at lines that hold a hint
-    of progress. Where output and errors come apart, give each stream a reader of its own and both the same rule, since a
-    tool may tell its total on the one and its progress on the other.
+    of progress. Where output and errors come apart, give each stream a reader of its own and both the same rule:
+    a tool may tell its total on the one and its progress on the other.
     """
 
     def __init__(self, rule: Rule) -> None:
