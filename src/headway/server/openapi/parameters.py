@@ -17,7 +17,7 @@ _STATES: Node = {"enum": [state.value for state in State]}
 
 
 def _query(name: str, description: str, values: Node, **more: Any) -> Node:
-    if values.get("type") != "string" or "pattern" in values:
+    if values.get("type") not in ("string", "array") or "pattern" in values:
         more["allowEmptyValue"] = True  # an empty one counts as absent
     return parameter("query", name, description, values, **more)
 
