@@ -18,11 +18,11 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headway.core.errors import HeadwayError, Unavailable
 from headway.core.policy import Action
-from headway.server.answers import arguments_of, grant_of, header, permitted, refusal
+from headway.server.answers import arguments_of, disconnected, grant_of, header, permitted, refusal
 from headway.server.channels import Channel, ChannelKey, Frames, Gap
 from headway.server.service import Service
 from headway.wire import query, sse
@@ -60,11 +60,12 @@ class Opening(msgspec.Struct, frozen=True):
         """The first frames and the position after them. ``opened``: the position that ``since`` stands for."""
         if self.silent:
             return [], channel.position
-        if self.since is not None and opened is None:
+        if opened is not None:
+            # Also where a snapshot is asked for: an EventSource that comes back repeats its URL, and knows more by now.
+            return [], opened
+        if self.since is not None:
             return channel.resync(ResyncReason.UNKNOWN)
-        if self.snapshot:
-            return channel.snapshot()
-        return [], channel.position if opened is None else opened
+        return channel.snapshot() if self.snapshot else ([], channel.position)
 
 
 class Streams:
@@ -90,7 +91,7 @@ class Streams:
             async def write(frames: Frames) -> None:
                 await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
 
-            ending = await self._serve(request, opening, write, _gone(receive))
+            ending = await self._serve(request, opening, write, disconnected(receive))
             if ending is Ending.STALLED:
                 return  # an unfinished response: the server drops the connection
             body = _retry() if ending is Ending.STOPPING else b""
@@ -117,9 +118,9 @@ class Streams:
         ending = await self._serve(websocket, opening, write, _hung_up(websocket))
         if ending is not Ending.GONE:
             # Whoever did not drain the socket will not read the close either; the transport is closed behind it.
-            with suppress(TimeoutError, RuntimeError):
-                async with asyncio.timeout(1.0):
-                    await websocket.close(1011 if ending is Ending.STALLED else ending.value)
+            with suppress(_Stalled, _Gone):
+                code = 1011 if ending is Ending.STALLED else ending.value
+                await _patiently(1.0, websocket.close(code))
 
     def _opening(self, connection: HTTPConnection, transport: str, last: str | None) -> Opening:
         principal = permitted(connection, Action.READ)
@@ -162,7 +163,8 @@ class Streams:
         opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
         frames, cursor = opening.begin(channel, opened)
         ping = _pinger(channel, opening)
-        await _patiently(limits.stall, write([*ping(cursor), *frames]))
+        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
+        await _patiently(limits.stall, write([*ping(None if frames else cursor), *frames]))
         loop = asyncio.get_running_loop()
         due = loop.time() + limits.ping
         while True:
@@ -187,12 +189,18 @@ class _Stalled(Exception):
     """The client does not drain its socket."""
 
 
+class _Gone(Exception):
+    """The client went away under a write."""
+
+
 async def _patiently(seconds: float, writing: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(seconds):
             await writing
     except TimeoutError:
         raise _Stalled from None
+    except (OSError, RuntimeError, WebSocketDisconnect):  # ASGI names the first, servers and Starlette have the others
+        raise _Gone from None
 
 
 async def _outcome(done: set[asyncio.Future[Any]], tasks: dict[asyncio.Task[None], Ending]) -> Ending:
@@ -205,7 +213,7 @@ async def _outcome(done: set[asyncio.Future[Any]], tasks: dict[asyncio.Task[None
             return Ending.STALLED
         except Gap:
             return Ending.BEHIND
-        except (OSError, RuntimeError):  # the socket went away under a write
+        except _Gone:
             return Ending.GONE
         return ending
     return Ending.GONE
@@ -216,11 +224,11 @@ def _settle(future: asyncio.Future[Ending], ending: Ending) -> None:
         future.set_result(ending)
 
 
-def _pinger(channel: Channel, opening: Opening) -> Callable[[int], Frames]:
+def _pinger(channel: Channel, opening: Opening) -> Callable[[int | None], Frames]:
     """Signs of life: events of an EventSource; a WebSocket has its own, below us."""
     if opening.key.transport != "sse":
         return lambda cursor: []
-    return lambda cursor: [sse.ping(channel.sealed(cursor))]
+    return lambda cursor: [sse.ping(None if cursor is None else channel.sealed(cursor))]
 
 
 def _since(arguments: Arguments) -> str | None:
@@ -246,11 +254,6 @@ def _stream_start(headers: Headers) -> dict[str, Any]:
         "status": 200,
         "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
     }
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _hung_up(websocket: WebSocket) -> None:
