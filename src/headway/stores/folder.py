@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from headway.stores import StoreError
@@ -25,15 +26,18 @@ class FolderLock:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
             self.release()
             raise StoreError(
                 f"another Headway server (pid {holder}) is using {self.path.parent}; "
                 "stop it, or choose another folder with --data"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        except OSError:
+            self.release()
+            raise
+        with suppress(OSError):  # the name is a courtesy: on a full disk the lock holds without it
+            os.ftruncate(self._file, os.pwrite(self._file, str(os.getpid()).encode(), 0))
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two holders lock two different files."""
@@ -53,7 +57,7 @@ class Reserve:
     def held(self) -> bool:
         """True while the blocks are set aside."""
         try:
-            return self.path.stat().st_blocks * 512 >= self._size
+            return self.path.stat().st_size >= self._size
         except FileNotFoundError:
             return False
 
@@ -66,7 +70,8 @@ class Reserve:
             return False
         try:
             with open(self.path, "wb", opener=_private) as file:
-                os.posix_fallocate(file.fileno(), 0, self._size)
+                file.write(os.urandom(self._size))  # some file systems store neither zeros nor a promise
+                os.fsync(file.fileno())
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -171,7 +171,10 @@ class Database:
             if self._get("epoch") is None:
                 self._set("epoch", secrets.token_hex(8))
                 self._set("secret", secrets.token_bytes(32))
-        return str(self._get("epoch")), bytes(self._get("secret"))  # type: ignore[arg-type]
+        epoch, secret = self._get("epoch"), self._get("secret")
+        if not isinstance(epoch, str) or not isinstance(secret, bytes):
+            raise StoreError(f"cannot open the database {self.path}: its epoch or its secret is gone")
+        return epoch, secret
 
     def _records(self, sql: str, values: tuple[object, ...] = ()) -> list[Activity]:
         return [_decode(row[0]) for row in self._connection.execute(sql, values)]
