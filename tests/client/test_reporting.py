@@ -3,8 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from itertools import count
-from typing import Any
 
 import pytest
 
@@ -13,6 +11,7 @@ from headway.client.address import Address
 from headway.client.outbox import OnLoss
 from headway.core.activity import State
 from headway.core.errors import HeadwayError, InvalidInput
+from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import (
     Asked,
     Drop,
@@ -22,64 +21,8 @@ from tests.client.scripted_server import (
     eventually,
     free_port,
     html,
-    listed,
     refused,
-    row,
 )
-
-
-class Headway:
-    """As much of the server as a reporter needs: starts by key, reports, ends, cancels, and requests that wait."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.by_key: dict[str, str] = {}
-        self.trouble: Reply | Drop | Hang | None = None
-        self.changed = threading.Condition()
-        self._numbers = count(1)
-
-    def __call__(self, asked: Asked) -> Reply | Drop | Hang:
-        if self.trouble is not None:
-            return self.trouble
-        if asked.method == "POST":
-            return self._start(asked)
-        known = self.rows.get(asked.path.rpartition("/")[2])
-        if known is None:
-            return refused(404, "not_found")
-        if asked.method == "PATCH":
-            return self._change(known, asked.json)
-        with self.changed:
-            self.changed.wait_for(lambda: known["state"] != asked.query.get("state"), float(asked.query.get("wait", 0)))
-        return listed(known)
-
-    @property
-    def only(self) -> dict[str, Any]:
-        """The one activity there is."""
-        (activity,) = self.rows.values()
-        return activity
-
-    def change(self, activity: dict[str, Any], **members: Any) -> None:
-        with self.changed:
-            activity.update(members)
-            self.changed.notify_all()
-
-    def _start(self, asked: Asked) -> Reply:
-        key = asked.headers["idempotency-key"]
-        if key in self.by_key:
-            return listed(self.rows[self.by_key[key]])
-        uuid = f"{next(self._numbers):08d}-0000-4000-8000-000000000000"
-        self.by_key[key] = uuid
-        self.rows[uuid] = row(uuid, **asked.json)
-        return listed(self.rows[uuid], status=201)
-
-    def _change(self, activity: dict[str, Any], members: dict[str, Any]) -> Reply:
-        if activity["state"] == "lost":
-            return refused(409, "lease_lost")
-        if activity["state"] not in ("running", "cancelling"):
-            return refused(409, "already_ended")
-        members["Context"] = {**activity.get("Context", {}), **members.get("Context", {})}
-        self.change(activity, **members)
-        return listed(activity)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +38,7 @@ def reporting(server: ScriptedServer | str, timeout: float = 5.0) -> Reporting:
 
 
 def test_the_life_of_a_job() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as server, reporting(server) as sender:
         job = sender.start("command.cp", title="cp a b", context={"host": "a"})
         eventually(lambda: job.uuid)
@@ -108,14 +51,14 @@ def test_the_life_of_a_job() -> None:
 
 
 def test_a_short_job_is_recorded_in_full_by_the_time_it_is_closed() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as server, reporting(server) as sender:
         sender.start("command.false").finish(State.FAILED, "exit status 1")
     assert (headway.only["state"], headway.only["error"]) == ("failed", "exit status 1")
 
 
 def test_a_flood_of_reports_becomes_a_trickle_of_requests_and_the_last_one_arrives() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as server, reporting(server) as sender:
         job = sender.start("command.cp")
         for number in range(20_000):
@@ -126,7 +69,7 @@ def test_a_flood_of_reports_becomes_a_trickle_of_requests_and_the_last_one_arriv
 
 
 def test_nonsense_never_raises_into_the_job() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as server, reporting(server) as sender:
         job = sender.start("a b/ç", title="\x1b[31mred\n" + "x" * 9_999, context={"a b": 1})
         job.report(float("nan"), subtitle="\ud800")
@@ -141,7 +84,7 @@ def test_nonsense_never_raises_into_the_job() -> None:
     "trouble", [Drop(), refused(503, "unavailable"), refused(507, "storage_full"), html(200), html(502)]
 )
 def test_the_record_catches_up_when_the_trouble_is_over(trouble: Reply | Drop) -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     headway.trouble = trouble
     with ScriptedServer(headway) as server, reporting(server) as sender:
         job = sender.start("command.cp")
@@ -160,7 +103,7 @@ def test_the_record_catches_up_when_the_trouble_is_over(trouble: Reply | Drop) -
 
 
 def test_a_start_whose_answer_was_lost_makes_no_second_activity() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
 
     def deaf(asked: Asked) -> Reply | Drop | Hang:
         reply = headway(asked)
@@ -173,7 +116,7 @@ def test_a_start_whose_answer_was_lost_makes_no_second_activity() -> None:
 
 
 def test_a_server_that_comes_late_or_again_is_found() -> None:
-    headway, port = Headway(), free_port()
+    headway, port = FakeHeadway(), free_port()
     with reporting(f"http://127.0.0.1:{port}") as sender:
         job = sender.start("command.cp")
         eventually(lambda: job.problem)
@@ -189,7 +132,7 @@ def test_a_server_that_comes_late_or_again_is_found() -> None:
 
 
 def test_a_server_that_moves_is_looked_for() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as first:
         place = [first.url]
         with Reporting(lambda: Address(place[0])) as sender:
@@ -216,7 +159,7 @@ def test_not_knowing_where_the_server_is_is_trouble_like_any_other() -> None:
 
 class TestCancel:
     def test_it_is_delivered_while_the_job_says_nothing(self) -> None:
-        headway, reasons = Headway(), list[str]()
+        headway, reasons = FakeHeadway(), list[str]()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_stop=reasons.append)
             eventually(lambda: server.asked_for("GET"))
@@ -228,7 +171,7 @@ class TestCancel:
         assert headway.only["state"] == "cancelled"
 
     def test_a_server_that_does_not_wait_is_not_pestered(self) -> None:
-        headway = Headway()
+        headway = FakeHeadway()
 
         def hasty(asked: Asked) -> Reply | Drop | Hang:
             asked.query.pop("wait", None)
@@ -245,7 +188,7 @@ class TestCancel:
         def fail(reason: str) -> None:
             raise ValueError("oops")
 
-        headway = Headway()
+        headway = FakeHeadway()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_stop=fail)
             eventually(lambda: server.asked_for("GET"))
@@ -256,7 +199,7 @@ class TestCancel:
         assert "a job's reaction to a stop failed" in caplog.text
 
     def test_an_activity_given_up_by_force_stops_the_job(self) -> None:
-        headway = Headway()
+        headway = FakeHeadway()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_loss=OnLoss.CONTINUE)
             eventually(lambda: server.asked_for("GET"))
@@ -265,7 +208,7 @@ class TestCancel:
 
 
 def test_a_job_that_outlives_its_record_goes_on_under_another() -> None:
-    headway = Headway()
+    headway = FakeHeadway()
     with ScriptedServer(headway) as server, reporting(server) as sender:
         job = sender.start("command.cp", on_loss=OnLoss.CONTINUE)
         job.report(60)
@@ -300,7 +243,7 @@ class TestClose:
             assert self.closing(server, lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0) < 3_600.0
 
     def test_one_that_restarts_is_waited_for(self) -> None:
-        headway, port = Headway(), free_port()
+        headway, port = FakeHeadway(), free_port()
         with reporting(f"http://127.0.0.1:{port}") as sender:
             with ScriptedServer(headway, port=port):
                 job = sender.start("command.cp")
@@ -313,7 +256,7 @@ class TestClose:
         assert headway.only["state"] == "succeeded"
 
     def test_a_job_that_never_said_how_it_ended_is_lost(self) -> None:
-        headway = Headway()
+        headway = FakeHeadway()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp")
             eventually(lambda: job.uuid)

@@ -18,7 +18,10 @@ from headway.server.redaction import redact
 
 HIDDEN = "…"
 
-_SECRET = r"[\w.-]*(?:pass(?:wd|word|phrase)?|token|secret|credentials?|api[_-]?key|private[_-]?key|auth)[\w.-]*"
+_SECRET = (
+    r"(?:[\w.-]*(?:passw(?:or)?d|passphrase|token|secret|credential|api[_-]?key|private[_-]?key)[\w.-]*"
+    r"|(?:[\w.-]*[._-])?(?:pass|auth))"
+)
 _OPTION = re.compile(rf"--?{_SECRET}", re.IGNORECASE)
 _ASSIGNMENT = re.compile(rf"((?:--?)?{_SECRET}=).+", re.IGNORECASE | re.DOTALL)
 _URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^/\s:@]*):[^/\s@]*@")

@@ -51,8 +51,9 @@ class Commands(click.Group):
     @staticmethod
     def pass_on(context: click.Context, **options: Any) -> None:
         """Options given before the command are the defaults of those given after it."""
-        given = {name: value for name, value in options.items() if value}
-        group = cast(Commands, context.command)
-        # Of a command, or of each command in a group of its own.
-        nested = {"create": given, "list": given, "revoke": given}
-        context.default_map = {name: nested if name == "token" else given for name in group.list_commands(context)}
+        given: dict[str, Any] = {name: value for name, value in options.items() if value}
+        called = context.invoked_subcommand or ""
+        command = cast(click.Group, context.command).get_command(context, called)
+        if isinstance(command, click.Group):
+            given = dict.fromkeys(command.list_commands(context), given)
+        context.default_map = {called: given}

@@ -29,22 +29,22 @@ class Ambiguous(HeadwayError):
     code = "ambiguous"
 
 
-def find(client: Client, given: str, *, ended: bool = True) -> Row:
-    """The activity whose uuid is, or begins with, what was given. What is live comes before what has ended, which is
-    looked for only with ``ended``. Raises ``NotFound`` and ``Ambiguous``.
+def find(client: Client, given: str) -> Row:
+    """The activity whose uuid is, or begins with, what was given; what is live comes before what has ended.
+
+    Raises ``NotFound`` and ``Ambiguous``.
     """
     if len(given) == LENGTH and _BEGINNING.fullmatch(given):
         return client.activities.get(given.lower())
     if _BEGINNING.fullmatch(given):
         found = _beginning(client.activities.list().rows, given)
-        if not found and ended:
+        if not found:
             found = _beginning(client.activities.history(limit=LOOKED_BACK).rows, given)
         if len(found) > 1:
             raise Ambiguous(f"{given} may be any of {', '.join(row.uuid for row in found[:_SHOWN])}; give more of it")
         if found:
             return found[0]
-    kind = "activity" if ended else "running activity"
-    raise NotFound(f"there is no {kind} {shortened(clean(given), LENGTH)}")
+    raise NotFound(f"there is no activity {shortened(clean(given), LENGTH)}")
 
 
 def _beginning(rows: list[Row], given: str) -> list[Row]:

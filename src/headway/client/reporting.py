@@ -104,9 +104,7 @@ class Reporting:
             if self._closed:
                 raise RuntimeError("reporting is closed")
             self._jobs.add(job)
-            if not self._thread.is_alive():
-                self._thread.start()
-                atexit.register(self.close)
+            self._begin()
         self._loop.call_soon_threadsafe(self._take_up, job)
         return job
 
@@ -119,6 +117,8 @@ class Reporting:
                 return
             self._closed = True
         if not self._thread.is_alive():
+            for job in self._jobs:
+                job.leave()
             self._loop.close()
             return
         atexit.unregister(self.close)
@@ -129,6 +129,15 @@ class Reporting:
             flushing.result(timeout + 1.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(1.0)
+
+    def _begin(self) -> None:
+        if not self._thread.is_alive():
+            try:
+                self._thread.start()
+            except RuntimeError:  # no more threads are to be had: then the jobs go on unreported
+                _log.warning("cannot report", exc_info=True)
+            else:
+                atexit.register(self.close)
 
     # In the thread
 

@@ -1,0 +1,98 @@
+"""Rows on a terminal and off it."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from headway.cli import screen
+from headway.wire.decode import row_from
+from headway.wire.row import Row
+from tests.client.scripted_server import OTHER, UUID, row
+
+HOSTILE = "[bold red]x[/] :smile: [link=http://evil]y[/link] \x1b[31m\x07 \u202e"
+
+
+class Ascii(io.StringIO):
+    """A terminal of the seventies."""
+
+    encoding = "ascii"
+
+
+def made(uuid: str = UUID, **members: Any) -> Row:
+    return row_from(row(uuid, **members))
+
+
+def terminal(width: int = 120, file: io.StringIO | None = None, **options: Any) -> Console:
+    return Console(
+        file=file or io.StringIO(),
+        width=width,
+        force_terminal=True,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        **options,
+    )
+
+
+def drawn(rows: list[Row], width: int = 120, *, file: io.StringIO | None = None) -> str:
+    shown = terminal(width, file, color_system=None)
+    screen.print_rows(shown, rows, screen.live_columns(shown, rows))
+    text: str = shown.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_a_table_has_all_there_is_room_for() -> None:
+    line = drawn([made(progress=40, fraction=0.4, completed=4, total=10, unit="files", rate=2.0, eta=3, updatedAt=1)])
+    assert all(text in line for text in ("● running", "━", "40%", "Testing", "2 files/s", UUID[:8]))
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    text = drawn([made(title="A very long title indeed " * 20, subtitle="and more")], width)
+    assert max(map(len, text.splitlines())) <= width
+    assert len(text.splitlines()) == 2
+
+
+def test_titles_are_text_and_do_nothing() -> None:
+    line = drawn([made(title=HOSTILE)], 200)
+    assert "[bold red]x[/] :smile: [link=http://evil]y[/link]" in line
+    assert not {"\x1b", "\x07", "\u202e"} & set(line)
+
+
+def test_ascii_is_enough() -> None:
+    file = Ascii()
+    rows = [made(state=state, title="plain") for state in screen.LOOKS if state != "overdue"]
+    drawn([*rows, made(state="quantum"), made(state="cancelling", overdue=True)], 80, file=file)
+    assert all(word in file.getvalue() for word in ("* running", "x failed", "! overdue", ". quantum"))
+
+
+def test_whose_it_is_shows_only_where_that_is_a_question() -> None:
+    assert "USER" not in drawn([made(), made(OTHER)])
+    assert "USER" in drawn([made(), made(OTHER, userID=2)])
+
+
+def test_off_a_terminal_nothing_is_cut_or_coloured(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "A very long title indeed " * 20
+    rows = [made(title=long.strip(), progress=7), made(OTHER, state="cancelling")]
+    shown = Console(file=io.StringIO(), markup=False)
+    screen.print_rows(shown, rows, screen.live_columns(shown, rows))
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split() == ["STATE", "DONE", "TITLE", "SPEED", "TIME", "LEFT", "ID"]
+    assert long.strip() in first
+    assert second.split()[:2] == ["◌", "cancelling"]
+    assert not head.endswith(" ")
+
+
+def test_an_end_is_one_line() -> None:
+    shown = terminal(color_system=None)
+    line = screen.ended_line(made(state="failed", startedAt=0, endedAt=63, error="exit status 3"), shown)
+    assert line.plain == "✘ failed  Testing  after 1m03s: exit status 3"
+
+
+def test_what_nobody_knows_moves_along() -> None:
+    assert screen.bar(made(progress=-1)).pulse
+    known = screen.bar(made(progress=40, fraction=0.404))
+    assert (known.pulse, known.completed) == (False, 0.404)
+    assert screen.bar(made(progress=40)).completed == 0.4
