@@ -34,6 +34,9 @@ Write = Callable[[Frames], Awaitable[None]]
 RETRY = 3_000
 """Milliseconds that an EventSource waits before it comes back; spread by half as much again."""
 
+PARTING = 1.0
+"""Seconds for the last word to a client: one that does not read must keep neither its place nor the server."""
+
 
 class Ending(enum.Enum):
     """Why a stream ends, as a WebSocket close code (RFC 6455, section 7.4)."""
@@ -95,7 +98,8 @@ class Streams:
             if ending is Ending.STALLED:
                 return  # an unfinished response: the server drops the connection
             body = _retry() if ending is Ending.STOPPING else b""
-            await send({"type": "http.response.body", "body": body})
+            with suppress(_Stalled, _Gone):
+                await _patiently(PARTING, send({"type": "http.response.body", "body": body}))
 
     async def socket(self, websocket: WebSocket) -> None:
         """``/:/websockets/notifications`` and ``/:/websocket/notifications``."""
@@ -120,7 +124,7 @@ class Streams:
             # Whoever did not drain the socket will not read the close either; the transport is closed behind it.
             with suppress(_Stalled, _Gone):
                 code = 1011 if ending is Ending.STALLED else ending.value
-                await _patiently(1.0, websocket.close(code))
+                await _patiently(PARTING, websocket.close(code))
 
     def _opening(self, connection: HTTPConnection, transport: str, last: str | None) -> Opening:
         principal = permitted(connection, Action.READ)
