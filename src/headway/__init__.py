@@ -1,5 +1,7 @@
 """Headway: see, follow and stop every long-running operation on your servers.
 
+In a program::
+
     from headway import Activities
 
     async with Activities("sqlite:data") as activities:

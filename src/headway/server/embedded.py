@@ -1,5 +1,7 @@
 """The server inside a host application: mounted anywhere, with the host's own users.
 
+In the host::
+
     activities = Activities("sqlite:data")
     app.mount("/headway", ActivitiesApp(activities, identify))
 """
