@@ -1,0 +1,160 @@
+"""Channels: what is encoded once for all who have read equally far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headway.core import lifecycle
+from headway.core.activity import Activity, State
+from headway.core.lifecycle import Report
+from headway.core.policy import Scope
+from headway.core.view import View
+from headway.live import Feed
+from headway.server.channels import Channel, ChannelKey, Channels, Gap
+from headway.server.cursors import Cursors
+from headway.server.rows import Rows
+from headway.wire import sse, websocket
+from headway.wire.formats import Format
+from headway.wire.narrowing import Narrowing
+from headway.wire.plex import encode_row
+from headway.wire.sse import ResyncReason
+
+
+class World:
+    """Feeds to change by hand, channels on them, and a count of what was encoded."""
+
+    def __init__(self) -> None:
+        self.feeds: dict[Scope, Feed] = {}
+        self.encoded = 0
+        self.cursors = Cursors("epoch", b"s" * 32)
+        framings: dict[str, Any] = {"sse": sse, "websocket": websocket}
+        self.channels = Channels(self.feed, framings, Rows(self._encode), self.cursors)
+        self._revision = 0
+
+    def feed(self, scope: Scope) -> Feed:
+        return self.feeds.setdefault(scope, Feed(scope, View()))
+
+    def join(self, scope: Scope = 1, transport: str = "sse", cursors: bool = True, **narrowing: Any) -> Channel:
+        return self.channels.join(ChannelKey(scope, Narrowing(**narrowing), transport, cursors))
+
+    def start(self, uuid: str, scope: int = 1, **attributes: Any) -> Activity:
+        return self.apply(lifecycle.start(uuid, attributes.pop("type", "t"), scope, 1.0, **attributes))
+
+    def apply(self, activity: Activity) -> Activity:
+        self._revision += 1
+        record = lifecycle.stamped(activity, self._revision)
+        self.feed(record.owner).view.apply(record)
+        return record
+
+    def _encode(self, activity: Activity, format: Format) -> bytes:
+        self.encoded += 1
+        return encode_row(activity, format)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_whoever_has_read_equally_far_is_given_the_same_bytes(world: World) -> None:
+    channel, same = world.join(), world.join()
+    assert channel is same
+    world.start("a")
+    first, second = channel.read(0), same.read(0)
+    assert first[0] is second[0]
+    assert first[0][0] is second[0][0]
+    assert world.encoded == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"scope": 2}, {"transport": "websocket"}, {"cursors": False}, {"type": "x"}, {"context": (("a", "b"),)}],
+)
+def test_whoever_wants_something_else_has_another_channel(world: World, other: dict[str, Any]) -> None:
+    assert world.join() is not world.join(**other)
+    assert len(world.channels) == 2
+
+
+def test_a_row_is_encoded_once_for_all_channels(world: World) -> None:
+    channels = [world.join(), world.join(transport="websocket"), world.join(type="t"), world.join(cursors=False)]
+    world.start("a")
+    for channel in channels:
+        assert len(channel.read(0)[0]) == 1
+    assert world.encoded == 1
+
+
+def test_reading_leads_to_the_newest_position_whatever_is_narrowed_out(world: World) -> None:
+    channel = world.join(type="wanted")
+    wanted = world.start("a", type="wanted")
+    world.start("b")
+    frames, cursor = channel.read(0)
+    assert (len(frames), cursor, channel.position) == (1, 2, 2)
+    assert channel.read(cursor) == ([], 2)
+    world.apply(lifecycle.report(wanted, Report(progress=5), 2.0))
+    assert [b'"updated"' in frame for frame in channel.read(cursor)[0]] == [True]
+
+
+def test_what_was_encoded_is_forgotten_when_the_view_changes(world: World) -> None:
+    channel = world.join()
+    started = world.start("a")
+    before = channel.read(0)
+    world.apply(lifecycle.finish(started, State.SUCCEEDED, 2.0))
+    after = channel.read(0)
+    assert [len(frames) for frames, _ in (before, after)] == [1, 2]
+    assert [b'"started"' in after[0][0], b'"ended"' in after[0][1]] == [True, True]
+
+
+def test_events_carry_the_cursor_behind_them(world: World) -> None:
+    channel = world.join()
+    world.start("a")
+    world.start("b")
+    ids = [frame.rpartition(b"id: ")[2].strip().decode() for frame in channel.read(0)[0]]
+    assert [world.cursors.open(1, id) for id in ids] == [1, 2]
+    assert channel.sealed(2) == ids[1]
+
+
+def test_a_channel_without_cursors_tells_none(world: World) -> None:
+    channel = world.join(transport="websocket", cursors=False)
+    world.start("a")
+    assert b"cursor" not in channel.read(0)[0][0]
+    assert channel.sealed(1) is None
+
+
+def read_resync(channel: Channel) -> tuple[list[bytes], int]:
+    frames, cursor = channel.resync(ResyncReason.UNKNOWN)
+    return list(frames), cursor
+
+
+@pytest.mark.parametrize("read", [lambda channel: channel.read(0), read_resync])
+def test_a_gap_is_told_with_the_present_state(world: World, read: Callable[[Channel], Any]) -> None:
+    channel = world.join(type="t")
+    world.start("a")
+    world.start("hidden", type="x")
+    world.feed(1).view.floor = 1
+    (resync, snapshot), cursor = read(channel)
+    assert resync.startswith(b"event: resync\n")
+    assert b"id:" not in resync
+    assert snapshot.startswith(b'event: snapshot\ndata: {"MediaContainer":{"size":1,')
+    assert cursor == 2
+    assert world.cursors.open(1, snapshot.rpartition(b"id: ")[2].strip().decode()) == 2
+
+
+def test_a_gap_ends_those_who_would_not_understand(world: World) -> None:
+    channel = world.join(transport="websocket", cursors=False)
+    world.start("a")
+    world.feed(1).view.floor = 1
+    with pytest.raises(Gap):
+        channel.read(0)
+
+
+def test_a_channel_lasts_as_long_as_its_watchers(world: World) -> None:
+    channels = [world.join() for _ in range(3)]
+    for left in (1, 1, 0):
+        world.channels.leave(channels.pop())
+        assert len(world.channels) == left
+    again = world.join()
+    world.channels.leave(again)
+    assert len(world.channels) == 0
