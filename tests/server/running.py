@@ -16,7 +16,7 @@ from headway.core.policy import Role
 from headway.server.data import admin_token
 from headway.server.identity.store import TokenStore
 
-_SERVE = (sys.executable, "-c", "from headway.cli.serve import serve; serve()", "--port", "0", "--data")
+_SERVE = (sys.executable, "-c", "from headway.cli import main; main()", "serve", "--port", "0", "--data")
 _PATIENCE = 60.0
 
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from headway.core.errors import HeadwayError
@@ -66,7 +66,15 @@ def _resource(path: str, **methods: Endpoint) -> Route:
     async def endpoint(request: Request) -> Response:
         return await methods[request.method](request)
 
-    return Route(path, endpoint, methods=list(methods), name=path)
+    return _Resource(path, endpoint, methods=list(methods), name=path)
+
+
+class _Resource(Route):
+    """A path that is its own, whichever the method: another one is 405 here, not ``{uuid}`` further down."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return Match.FULL if match is Match.PARTIAL else match, child
 
 
 class _Application:
