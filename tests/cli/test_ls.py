@@ -40,7 +40,14 @@ def test_a_page_in_place_of_the_list_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_rows_that_nobody_could_foresee(tmp_path: Path) -> None:
-    strange: dict[str, object] = {"uuid": UUID, "progress": "much", "title": None, "state": ["x"], "cancellable": "maybe", "new": {}}
+    strange: dict[str, object] = {
+        "uuid": UUID,
+        "progress": "much",
+        "title": None,
+        "state": ["x"],
+        "cancellable": "maybe",
+        "new": {},
+    }
     with ScriptedServer(lambda asked: listed(strange, row(OTHER, title="x" * 10_000_000))) as server:
         result = invoke(tmp_path, "ls", "--url", server.url)
     assert result.exit_code == 0

@@ -20,8 +20,9 @@ from headway.wire.requests import MAX_GRACE
 
 if TYPE_CHECKING:
     from headway.cli.meter import Meter
+    from headway.cli.streams import Streams
     from headway.client.reporting import Job, Reporting
-    from headway.operations.process import ExitStatus, Process, Tee, Terminal
+    from headway.operations.process import ExitStatus, Process, Terminal
 
 CANNOT_RUN = 126
 NOT_FOUND = 127
@@ -125,14 +126,11 @@ class Run:
 
     async def main(self) -> int:
         """Run it to its end; the exit code to pass on."""
-        from headway.cli.meter import Meter
         from headway.operations.process import CommandNotFound, SpawnError, Terminal
 
-        meter, terminal = Meter(self._options.progress), Terminal.find()
+        terminal = Terminal.find()
         try:
-            process = await self._start(meter, terminal)
-            self._report(process, meter)
-            status = await self._wait(process, meter)
+            status = await self._run(terminal)
         except SpawnError as error:
             click.echo(f"headway: {error}", err=True)
             return NOT_FOUND if isinstance(error, CommandNotFound) else CANNOT_RUN
@@ -143,26 +141,35 @@ class Run:
             self.job.finish(*ending(status, asked_to_stop=self._stopping is not None))
         return status.code
 
-    async def _start(self, meter: Meter, terminal: Terminal | None) -> Process:
+    async def _run(self, terminal: Terminal | None) -> ExitStatus:
+        from headway.cli.meter import Meter
+        from headway.cli.streams import Streams
+
+        meter = Meter(self._options.progress)
+        streams = Streams(None if self._options.progress == "none" else meter, terminal)
+        with streams:
+            self._process = process = await self._start(streams, terminal)
+        self._report(process, meter)
+        looking = asyncio.ensure_future(_look(meter))
+        try:
+            status = await process.wait()
+            await streams.drained()
+        finally:
+            looking.cancel()
+        meter.flush(0.0)
+        return status
+
+    async def _start(self, streams: Streams, terminal: Terminal | None) -> Process:
         from headway.operations.process import FORWARDED, Process
 
-        self._process = await Process.start(
+        return await Process.start(
             self._options.argv,
-            stdout=self._output(1, meter, terminal),
-            stderr=self._output(2, meter, terminal),
+            stdout=streams.output,
+            stderr=streams.errors,
             terminal=terminal,
             forward=FORWARDED,
             exclusive=True,
         )
-        return self._process
-
-    def _output(self, stream: int, meter: Meter, terminal: Terminal | None) -> Tee | None:
-        """Looked at in passing, or, where nobody wants to and it is no terminal, left to the command altogether."""
-        from headway.operations.process import Tee
-
-        if self._options.progress == "none" and (terminal is None or not terminal.shows(stream)):
-            return None
-        return Tee(stream, meter.stream(stream - 1))
 
     def _report(self, process: Process, meter: Meter) -> None:
         from headway.cli.command_name import program
@@ -191,14 +198,6 @@ class Run:
             on_stop=on_stop,
         )
         meter.report_to(self.job)
-
-    async def _wait(self, process: Process, meter: Meter) -> ExitStatus:
-        looking = asyncio.ensure_future(_look(meter))
-        try:
-            return await process.wait()
-        finally:
-            looking.cancel()
-            meter.flush(0.0)
 
     def _stop(self) -> None:
         process = self._process

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from headway.client import calls
 from headway.client.backoff import Backoff
-from headway.client.errors import NoConnection, Unreachable
+from headway.client.errors import NoConnection, Redirected, Unreachable
 from headway.client.exchange import Answer, Call, Request
 from headway.client.news import with_context
 from headway.client.rows import has_ended
@@ -275,7 +275,9 @@ class Outbox:
         self.seen(row, now)
 
     def _refused(self, error: HeadwayError, answer: Answer, method: str, now: float) -> None:
-        if isinstance(error, TooMany | Unavailable | Unreadable) or answer.status >= 500 or not _is_ours(answer):
+        if isinstance(error, Redirected):
+            self._give_way(error, now)
+        elif isinstance(error, TooMany | Unavailable | Unreadable) or answer.status >= 500 or not _is_ours(answer):
             self._wait(error, now, answer.retry_after or 0.0)
         elif method == "POST":
             self._give_way(error, now)
