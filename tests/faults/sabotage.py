@@ -1,0 +1,106 @@
+"""Ways to break the promises, so that the tests can show that they would notice."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from headway import hub, liveness
+from headway.core.activity import Activity
+from headway.ports import Publish, Snapshot, Write
+from headway.stores.sqlite import SqliteStore
+from headway.stores.sqlite_database import Database
+
+
+def publish_before_commit() -> None:
+    """Watchers hear of changes that a crash may still undo."""
+    save, deliver = SqliteStore._save, SqliteStore._deliver
+
+    def early(self: SqliteStore, records: Collection[Activity]) -> None:
+        if any(record.revision > self._told for record in records):  # type: ignore[attr-defined]
+            deliver(self, [record for record in records if record.revision > self._told], [])  # type: ignore[attr-defined]
+        time.sleep(0.003)
+        save(self, records)
+
+    def late(self: SqliteStore, changed: list[Activity], answers: Any) -> None:
+        deliver(self, [record for record in changed if record.revision > self._told], answers)  # type: ignore[attr-defined]
+
+    open = SqliteStore.open
+
+    async def watched(self: SqliteStore, publish: Publish) -> Snapshot:
+        def tell(activities: Any) -> None:
+            fresh = [activity for activity in activities if activity.revision > self._told]  # type: ignore[attr-defined]
+            if fresh:
+                self._told = fresh[-1].revision  # type: ignore[attr-defined]
+                publish(fresh)
+
+        return await open(self, tell)
+
+    SqliteStore._told = 0  # type: ignore[attr-defined]
+    SqliteStore._save = early  # type: ignore[method-assign]
+    SqliteStore._deliver = late  # type: ignore[method-assign]
+    SqliteStore.open = watched  # type: ignore[method-assign]
+
+
+def answer_before_commit() -> None:
+    """Changes are acknowledged from memory, and saved with the next checkpoint."""
+    save = SqliteStore._save
+
+    def postponed(self: SqliteStore, records: Collection[Activity]) -> None:
+        if list(records) == list(self._unsaved.values()):
+            save(self, records)
+        else:
+            self._unsaved.update({record.uuid: record for record in records})
+
+    SqliteStore._save = postponed  # type: ignore[method-assign]
+
+
+def ends_are_volatile() -> None:
+    """An end is treated like progress."""
+
+    def volatile(activity: Activity, expected: Any, durable: bool = True) -> Write:
+        return Write(activity, expected, durable and not activity.ended)
+
+    setattr(hub, "Write", volatile)  # noqa: B010 - it is not the hub's to export
+
+
+def what_lives_keeps_its_place() -> None:
+    """After a crash, nobody is told that progress seen before may be gone."""
+    mark = Database.mark_clean
+
+    def always_clean(self: Database, clean: bool) -> bool:
+        mark(self, clean)
+        return True
+
+    Database.mark_clean = always_clean  # type: ignore[method-assign]
+
+
+def revisions_are_not_reserved() -> None:
+    """The next revision is one more than the newest on disk."""
+
+    def newest(self: Database) -> int:
+        (revision,) = self._connection.execute("SELECT max(revision) FROM activity").fetchone()
+        return int(revision or 0)
+
+    Database.ceiling = newest  # type: ignore[method-assign]
+
+
+def the_dead_are_not_given_up() -> None:
+    """What ran in the process that died stays as it was."""
+
+    async def nothing(self: liveness.Liveness) -> None:
+        return
+
+    liveness.Liveness._give_up_the_dead = nothing  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    sabotage.__name__: sabotage
+    for sabotage in (
+        publish_before_commit,
+        answer_before_commit,
+        ends_are_volatile,
+        what_lives_keeps_its_place,
+        revisions_are_not_reserved,
+        the_dead_are_not_given_up,
+    )
+}
