@@ -1,0 +1,16 @@
+"""Waiting for what happens in other processes, always with a deadline."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+DEADLINE = 30.0
+
+
+async def until(condition: Callable[[], object], what: str = "it") -> None:
+    """Return when the condition holds; fail when it still does not after half a minute."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain until {what}")
+        await asyncio.sleep(0.01)
