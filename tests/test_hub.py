@@ -85,6 +85,19 @@ async def test_a_cancel_is_200_400_or_404() -> None:
         assert await activities.request_cancel(asked.uuid, by=3) == ended
 
 
+async def test_who_insists_is_not_refused() -> None:
+    async with hub() as activities:
+        stubborn = await activities.run(owner=7, cancellable=False)
+        with pytest.raises(NotFound):
+            await activities.abandon(stubborn.uuid, 8)
+        gone = await activities.abandon(stubborn.uuid, by=1)
+        assert (gone.state, gone.error, gone.epoch) == (State.LOST, "abandoned", 1)
+        assert gone.cancel is not None and gone.cancel.by == 1
+        assert await activities.abandon(stubborn.uuid, by=2) == gone
+        with pytest.raises(LeaseLost):
+            activities.report(stubborn.uuid, Report(progress=1))
+
+
 async def test_many_cancels_at_once_make_one_record() -> None:
     async with hub() as activities:
         activity = await activities.run()

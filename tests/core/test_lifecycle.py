@@ -195,6 +195,27 @@ def test_giving_up_fences_the_worker_off() -> None:
     assert (lost.state, lost.error, lost.epoch) == (State.LOST, "abandoned", CANCELLING.epoch + 1)
 
 
+@pytest.mark.parametrize("cancellable", [True, False])
+def test_who_insists_gets_it_lost_with_the_request_on_record(cancellable: bool) -> None:
+    gone = lifecycle.abandon(msgspec.structs.replace(RUNNING, cancellable=cancellable), NOW, by=1)
+    assert (gone.state, gone.error, gone.epoch) == (State.LOST, "abandoned", 1)
+    assert gone.cancel == CancelRequest(at=NOW, by=1)
+    assert lifecycle.request_cancel(gone, 300.0) is gone
+
+
+def test_insisting_keeps_the_first_request() -> None:
+    assert lifecycle.abandon(CANCELLING, NOW, by=1).cancel == CANCELLING.cancel
+
+
+@pytest.mark.parametrize("state", ENDED)
+def test_insisting_on_what_has_ended_is_asking_for_it(state: State) -> None:
+    asked = lifecycle.finish(CANCELLING, state, 160.0)
+    assert lifecycle.abandon(asked, NOW, by=1) is asked
+    if IN_STATE[state].cancel is None:
+        with pytest.raises(NotFound):
+            lifecycle.abandon(IN_STATE[state], NOW)
+
+
 # Places among all changes
 
 
