@@ -1,6 +1,7 @@
 """The group of commands: what it imports, what it passes on, and how everything ends in an exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from headway.client.errors import Unreachable
 from headway.core.errors import HeadwayError, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from headway.wire.errors import Unreadable
-from tests.cli.invoking import invoke
+from tests.cli.invoking import PROGRAM, environment, invoke
 from tests.client.scripted_server import ScriptedServer, free_port, listed, refused, row
 
 COMMANDS = ["run", "ls", "show", "watch", "wait", "cancel", "history", "serve", "token", "demo"]
@@ -117,3 +118,27 @@ def test_ctrl_c_ends_it_as_shells_expect(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_group_knows_its_version(tmp_path: Path) -> None:
     assert invoke(tmp_path, "--version").output.startswith("headway ")
+
+
+@pytest.mark.parametrize("arguments", [["ls"], ["ls", "--json"], ["history"], ["--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_left_is_no_news(tmp_path: Path, arguments: list[str], unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = environment(tmp_path, PYTHONUNBUFFERED=unbuffered)
+    with ScriptedServer(lambda asked: listed(row())) as server, open(writing, "wb") as gone:
+        done = subprocess.run(
+            [*PROGRAM, "--url", server.url, *arguments], env=env, stdout=gone, stderr=subprocess.PIPE, timeout=60
+        )
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line(tmp_path: Path, unbuffered: str) -> None:
+    env = environment(tmp_path, PYTHONUNBUFFERED=unbuffered)
+    with ScriptedServer(lambda asked: listed(row())) as server, open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "--url", server.url, "ls"], env=env, stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (1, b"Error: No space left on device\n")

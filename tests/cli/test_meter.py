@@ -66,3 +66,46 @@ def test_nothing_is_read_where_nothing_is_wanted() -> None:
     meter.stream(0)(b"40%\n")
     meter.flush(0.0)
     assert job.told == []
+
+
+class Clock:
+    """Time that passes when it is told to, and a little with each look."""
+
+    def __init__(self, look: float) -> None:
+        self.now = 0.0
+        self.look = look
+
+    def __call__(self) -> float:
+        self.now += self.look
+        return self.now
+
+
+def test_a_flood_is_read_now_and_then() -> None:
+    clock, job = Clock(look=0.02), Job()
+    meter = Meter("percent", clock)
+    meter.report_to(job)  # type: ignore[arg-type]
+    for percent in range(100):
+        meter.stream(0)(b"\n%d%%\n" % percent)
+    read = [told["progress"] for told in job.told]
+    assert 10 < len(read) < 40
+    assert read[-1] > 80
+
+
+def test_after_a_gap_it_is_read_from_the_next_line_on() -> None:
+    clock, job = Clock(look=0.02), Job()
+    meter = Meter("percent", clock)
+    meter.report_to(job)  # type: ignore[arg-type]
+    for _ in range(100):
+        meter.stream(0)(b"1")
+        meter.stream(0)(b"2%\n")
+    assert {told["progress"] for told in job.told} <= {12.0}
+
+
+def test_what_trickles_is_read_in_full() -> None:
+    clock, job = Clock(look=0.001), Job()
+    meter = Meter("percent", clock)
+    meter.report_to(job)  # type: ignore[arg-type]
+    for percent in range(100):
+        meter.stream(0)(b"%d%%\n" % percent)
+        clock.now += 0.1
+    assert len(job.told) == 100

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, cast
 
@@ -38,15 +42,23 @@ class Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self._places.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours is one line and an exit code."""
+        """Run a command; what goes wrong is one line and an exit code."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # while somebody can still be told that it failed
         except HeadwayError as error:
             from headway.cli.failures import tell
 
             ctx.exit(tell(error))
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads any more; click ends the program quietly
+                raise
+            _discard_output()
+            raise click.ClickException(f"{error.strerror or error}") from error
 
     @staticmethod
     def pass_on(context: click.Context, **options: Any) -> None:
@@ -57,3 +69,11 @@ class Commands(click.Group):
         if isinstance(command, click.Group):
             given = dict.fromkeys(command.list_commands(context), given)
         context.default_map = {called: given}
+
+
+def _discard_output() -> None:
+    """Or Python would try once more to write what is left of it, and complain of the same again."""
+    with suppress(OSError, ValueError):  # not a file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
