@@ -366,3 +366,24 @@ async def test_when_our_session_leader_is_killed_we_still_learn_how_the_command_
         os.kill(os.getsid(job), signal.SIGKILL)
         assert (await running.outcome())["code"] == 6
     assert screen.modes() == screen.modes_before
+
+
+async def test_without_pseudo_terminals_the_command_runs_all_the_same(
+    screen: Screen, env: dict[str, str], report: Path
+) -> None:
+    # The site module of this folder takes them away.
+    (report.parent / "sitecustomize.py").write_text(
+        textwrap.dedent("""
+        import os
+
+        def openpty():
+            raise OSError(6, "no such device")
+
+        os.openpty = openpty
+        """)
+    )
+    paths = os.pathsep.join([str(report.parent), env.get("PYTHONPATH", "")])
+    with run(screen, report, ["sh", "-c", "test -t 1 || echo piped"], {**env, "PYTHONPATH": paths}) as running:
+        assert (await running.outcome())["code"] == 0
+    assert b"piped\r\n" in screen.output
+    assert screen.modes() == screen.modes_before

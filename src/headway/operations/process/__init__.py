@@ -1,4 +1,9 @@
-"""A command as an operation: its streams, its terminal, and its end, however it resists."""
+"""A command as an operation: its streams, its terminal, and its end, however it resists.
+
+What it cannot do: stop a process of another user (of ``sudo``, say), or find one that hides on purpose, as `lineage`
+tells; stop itself by Ctrl-Z without vanishing from the server's sight meanwhile, as a stopped process says nothing;
+keep what was typed ahead of a command's end for the shell, as what is read cannot be put back.
+"""
 
 from headway.operations.process.command import (
     CommandNotExecutable,

@@ -38,7 +38,7 @@ class JobControl:
         self, terminal: Terminal, on_output: OnOutput | None, send: Callable[[int], None], *, interactive: bool
     ) -> None:
         """`on_output` sees what goes to the screen; `send` signals the job; `interactive`: the keyboard is the job's
-        from the start."""
+        from the start. Raises as PseudoTerminal does."""
         self._terminal = terminal
         self._send = send
         self._interactive = interactive

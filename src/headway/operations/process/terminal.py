@@ -90,12 +90,14 @@ class PseudoTerminal:
     """A terminal for the job, with the size and modes of the caller's."""
 
     def __init__(self, like: Terminal) -> None:
+        """Raises OSError if the system has none left, or ``termios.error`` if the other one has hung up."""
+        modes, size = like.modes, like.size
         self.master, self.slave = os.openpty()
         os.set_blocking(self.master, False)
         if like.in_foreground:  # else the modes are those of a shell that is reading a line
-            _set_modes(self.slave, like.modes)
+            _set_modes(self.slave, modes)
         self._modes = termios.tcgetattr(self.slave)
-        self.resize(like.size)
+        self.resize(size)
 
     @property
     def reads_keys(self) -> bool:

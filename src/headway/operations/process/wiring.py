@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import termios
 from collections.abc import Callable
 
 from headway.operations.process.child import Streams
@@ -13,6 +15,8 @@ from headway.operations.process.terminal import Terminal
 
 Output = Tee | int | None
 """A tee; or a descriptor (also ``subprocess.DEVNULL``) that the job writes to itself; None: ours."""
+
+_log = logging.getLogger("headway")
 
 
 class Wiring:
@@ -30,16 +34,15 @@ class Wiring:
         self.control: JobControl | None = None
         self._pumps: list[Pump] = []
         self._theirs = contextlib.ExitStack()
-        self._screen = terminal
+        self._terminal = terminal
         interactive = False
         if terminal is not None:
-            keyboard = terminal.shows(0 if stdin is None else stdin)
-            interactive = keyboard and self._on_screen(stdout)
-            shown = [tee for tee in (stdout, stderr) if isinstance(tee, Tee) and self._on_screen(tee)]
-            seen_by = shown[0].on_output if shown else None
-            self.control = JobControl(terminal, seen_by, send, interactive=interactive)
-        first = self.control.slave if self.control is not None and interactive else stdin
-        self.streams: Streams = (first, self._end(stdout), self._end(stderr))
+            interactive = self._on_screen(stdout) and terminal.shows(0 if stdin is None else stdin)
+            shown = stdout if self._on_screen(stdout) else stderr
+            self.control = self._take_control(terminal, shown, send, interactive)
+        if interactive and self.control is not None:
+            stdin = self.control.slave
+        self.streams: Streams = (stdin, self._end(stdout), self._end(stderr))
 
     def started(self) -> None:
         """The job has its ends: close ours of them, so that we see when it closes the last."""
@@ -64,8 +67,19 @@ class Wiring:
         if self.control is not None:
             self.control.close()
 
+    def _take_control(
+        self, terminal: Terminal, shown: Output, send: Callable[[int], None], interactive: bool
+    ) -> JobControl | None:
+        look = shown.on_output if isinstance(shown, Tee) and self._on_screen(shown) else None
+        try:
+            return JobControl(terminal, look, send, interactive=interactive)
+        except (OSError, termios.error) as trouble:
+            # The job matters more than what it looks like: without a pseudo-terminal it writes to a pipe.
+            _log.warning("no pseudo-terminal: %s", trouble)
+            return None
+
     def _on_screen(self, output: Output) -> bool:
-        return isinstance(output, Tee) and self._screen is not None and self._screen.shows(output.to)
+        return isinstance(output, Tee) and self._terminal is not None and self._terminal.shows(output.to)
 
     def _end(self, output: Output) -> int | None:
         if not isinstance(output, Tee):
