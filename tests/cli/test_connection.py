@@ -103,3 +103,12 @@ def test_a_url_that_is_none_is_refused(data: Path) -> None:
 
 def test_it_does_not_show_the_token() -> None:
     assert "s3cret" not in repr(Connection("http://x", "s3cret"))
+
+
+def test_who_follows_a_server_expects_it_back_where_it_was(data: Path) -> None:
+    locate = Connection(data=str(data)).following()
+    assert locate() == Address(URL, TOKEN)
+    (data / ADDRESS).unlink()
+    assert locate() == Address(URL, None)
+    write_server(data, "http://127.0.0.1:5001", os.getpid())
+    assert locate() == Address("http://127.0.0.1:5001", TOKEN)

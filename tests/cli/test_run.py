@@ -96,9 +96,7 @@ class TestTheCommandIsLeftAlone:
             Drop(),
             html(200),
             refused(401, "not_authenticated"),
-            refused(429, "too_many"),
             refused(503, "unavailable", Retry_After="3600"),
-            refused(507, "storage_full"),
             Reply(302, b"", {"Location": "http://127.0.0.1:1/"}),
             Reply(200, b"x" * 10_000_000, {"Content-Type": "application/json"}),
         ],
@@ -151,8 +149,9 @@ class TestWhatCannotBeRun:
         plain.touch(0o644)
         assert run(tmp_path, server, "--", str(plain))[0] == 126
 
-    def test_nothing_at_all(self, tmp_path: Path) -> None:
-        assert program(tmp_path, "run").returncode == 2
+    @pytest.mark.parametrize("arguments", [[], ["--type", "a b", "--", "true"], ["--grace", "301", "--", "true"]])
+    def test_a_wrong_command_line(self, tmp_path: Path, arguments: list[str]) -> None:
+        assert program(tmp_path, "run", *arguments).returncode == 2
 
 
 class TestTheRecord:

@@ -40,18 +40,30 @@ class Connection(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<Connection url={self.url} data={self.data}>"
 
-    def locate(self) -> Address:
-        """The server, as things are now.
+    def locate(self, *, otherwise: str = DEFAULT_URL) -> Address:
+        """The server, as things are now; at the URL ``otherwise`` when nobody says where.
 
         The token in the data folder goes to the server that wrote it, while that one is alive, and to no other: its
         port could be somebody else's by now. Raises ``InvalidInput``, and ``DataError`` when the token cannot be read.
         """
         folder = data_dir(self.data)
         local = _local_server(folder)
-        url = parse_url(self.url or (DEFAULT_URL if local is None else local.url))
+        url = parse_url(self.url or (otherwise if local is None else local.url))
         if self.token is None and local is not None and url == local.url and _is_ours(local):
             return Address(url, admin_token(folder))
         return Address(url, self.token)
+
+    def following(self) -> Callable[[], Address]:
+        """``locate`` for someone who asks again and again: a server that is away is expected back where it was."""
+        latest = DEFAULT_URL
+
+        def locate() -> Address:
+            nonlocal latest
+            address = self.locate(otherwise=latest)
+            latest = address.url
+            return address
+
+        return locate
 
     def client(self) -> Client:
         """A client for it."""

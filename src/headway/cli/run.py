@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from headway.cli.connection import Connection, connecting
 from headway.cli.progress import RULES
 from headway.core.activity import DEFAULT_GRACE, State
 from headway.wire.requests import MAX_GRACE
+from headway.wire.rules import activity_type
 
 if TYPE_CHECKING:
     from headway.cli.meter import Meter
@@ -33,6 +35,9 @@ LOOK = 0.5
 
 OURS = (signal.SIGTERM, signal.SIGKILL)
 """What a stop sends."""
+
+
+_log = logging.getLogger("headway")
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -98,10 +103,12 @@ def run(
     from headway.cli.command_name import title_of, type_of
     from headway.client.reporting import Reporting
 
+    if type is not None:
+        activity_type("--type", type)
     options = Options(
         command, type or type_of(command), title or title_of(command), not not_cancellable, grace, progress
     )
-    reporting = Reporting(connection.locate)
+    reporting = Reporting(connection.following())
     running = Run(options, reporting)
     try:
         code = asyncio.run(running.main())
@@ -149,7 +156,10 @@ class Run:
         streams = Streams(None if self._options.progress == "none" else meter, terminal)
         with streams:
             self._process = process = await self._start(streams, terminal)
-        self._report(process, meter)
+        try:
+            self._report(process, meter)
+        except Exception:  # whatever it is, it is no reason to leave the command alone
+            _log.debug("cannot report", exc_info=True)
         looking = asyncio.ensure_future(_look(meter))
         try:
             status = await process.wait()

@@ -54,7 +54,7 @@ class Reporting:
     """The sender of this process for one server."""
 
     def __init__(self, server: Address | Locate, *, timeout: float = TIMEOUT) -> None:
-        """``server``: where it is, or what finds that out; then it is asked again whenever the server does not answer.
+        """``server``: where it is, or what finds that out, which is asked before each request.
 
         ``timeout``: seconds for an answer.
         """
