@@ -1,5 +1,7 @@
 """Reporting from the background, to servers that are absent, slow, full, restarting and forgetful."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -157,6 +159,19 @@ def test_not_knowing_where_the_server_is_is_trouble_like_any_other() -> None:
         assert "no idea" in str(eventually(lambda: job.problem))
 
 
+def test_many_jobs_share_one_sender() -> None:
+    headway = FakeHeadway()
+    with ScriptedServer(headway) as server, reporting(server) as sender:
+        jobs = [sender.start("command.cp", title=str(number)) for number in range(100)]
+        eventually(lambda: all(job.uuid for job in jobs))
+        assert [thread.name for thread in threading.enumerate()].count("headway-reporting") == 1
+        for number, job in enumerate(jobs):
+            job.report(number)
+            job.finish(State.FAILED, str(number))
+    assert sorted(int(each["error"]) for each in headway.rows.values()) == list(range(100))
+    assert all(each["progress"] == int(each["title"]) for each in headway.rows.values())
+
+
 class TestCancel:
     def test_it_is_delivered_while_the_job_says_nothing(self) -> None:
         headway, reasons = FakeHeadway(), list[str]()
@@ -261,6 +276,22 @@ class TestClose:
             job = sender.start("command.cp")
             eventually(lambda: job.uuid)
         assert (headway.only["state"], headway.only["error"]) == ("lost", "process_exited")
+
+    @pytest.mark.parametrize(("last_words", "state"), [("job.finish(State.SUCCEEDED)", "succeeded"), ("", "lost")])
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_a_program_that_forgets_it_does_it_at_exit(self, host: str, last_words: str, state: str) -> None:
+        headway = FakeHeadway()
+        with ScriptedServer(headway) as server:
+            script = (
+                "from headway.client import Reporting\n"
+                "from headway.client.address import Address\n"
+                "from headway.core.activity import State\n"
+                f"job = Reporting(Address('http://{host}:{server.port}')).start('a.b')\n"
+                f"{last_words}\n"
+            )
+            done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert headway.only["state"] == state
 
     def test_it_may_be_done_twice_and_reports_after_it_are_harmless(self) -> None:
         sender = reporting(f"http://127.0.0.1:{free_port()}")

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -64,6 +65,7 @@ class Reporting:
         self._jobs: set[Job] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(_Resolver(max_workers=2, thread_name_prefix="headway-resolving"))
         self._thread = threading.Thread(target=self._run, name="headway-reporting", daemon=True)
         self._lock = threading.Lock()
         self._closed = False
@@ -219,6 +221,23 @@ class Reporting:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await self._transport.close()
+
+
+class _Resolver(ThreadPoolExecutor):
+    """Looks up names for the loop; also when the interpreter is on its way out and takes no more work for its pools,
+    which is when the last words are said: then at once, for nobody else is waiting.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            done: Future[Any] = Future()
+            try:
+                done.set_result(fn(*args, **kwargs))
+            except Exception as error:
+                done.set_exception(error)
+            return done
 
 
 class Job:
