@@ -87,6 +87,7 @@ class ScriptedServer:
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 1_024
 
     def __init__(self, where: tuple[str, int], owner: ScriptedServer) -> None:
         self.owner = owner
