@@ -35,6 +35,9 @@ take JSON, and answer JSON to `*/*`. Errors are JSON or HTML likewise. A path th
 **Who.** A token of role *admin* sees and may do everything; *user* sees, starts, reports on and cancels its own;
 *reporter* does not cancel; *reader* only reads. What is somebody else's does not exist for you: 404.
 
+**Text** is cleaned on its way in, then measured: NFC, line breaks become a space, other control characters and halves
+of characters become `�`, marks that turn the direction of writing vanish.
+
 **Arguments** that are not described are ignored. Every `X-Plex-*` header may come as one; only a token is needed.
 """
 

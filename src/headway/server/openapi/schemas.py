@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import msgspec
 
 from headway.core.activity import State
-from headway.core.text import REPLACEMENT
 from headway.core.view import Kind
 from headway.server.openapi import samples
 from headway.server.openapi.parts import JSON, Node, matching, record, schema
@@ -112,11 +111,9 @@ def _activity() -> Node:
 
 
 def _bag(rule: BagRule, name: str) -> Node:
-    cleaned = f"Text is cleaned: line breaks become spaces, other control characters `{REPLACEMENT}`."
     node: Node = {
         "type": "object",
-        "description": f"Named values, at most {rule.size} bytes as JSON. In XML the attributes of an element, all "
-        f"text. {cleaned}",
+        "description": f"Named values, at most {rule.size} bytes as JSON. In XML attributes of an element, all text.",
         "propertyNames": matching(bags.KEY),
         "properties": {text: {"type": "string"} for text in sorted(rule.texts)},
         "additionalProperties": {
