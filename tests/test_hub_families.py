@@ -139,7 +139,7 @@ async def test_waiting_for_children_ends_with_the_last_of_them() -> None:
         store.hold()
         second = asyncio.create_task(activities.run(parent=parent.uuid))
         await until(lambda: len(starts_of(store, parent)) == 2)
-        waiting = asyncio.create_task(activities.childless(parent.uuid))
+        waiting = asyncio.create_task(activities.registry.childless(parent.uuid))
         store.release()
         await activities.finish((await second).uuid, State.SUCCEEDED)
         assert not waiting.done()

@@ -240,6 +240,11 @@ class Activities:
         self._flusher.mark(live)
         return live.preview(self.clock.now())
 
+    def tell(self, live: Live) -> None:
+        """An activity's source has something to say; from any thread."""
+        live.note(None)
+        self._flusher.mark(live)
+
     def preview(self, activity: Activity) -> Activity:
         """The record as it will be seen once everything reported so far is committed."""
         live = self.registry.live.get(activity.uuid)
@@ -288,11 +293,6 @@ class Activities:
     async def mark_overdue(self, uuid: str) -> Activity:
         """Show that an activity still runs after its grace."""
         return await self._change(uuid, lifecycle.become_overdue)
-
-    async def childless(self, uuid: str) -> None:
-        """Wait until an activity has no live children, or the hub is closed."""
-        while self._open and (live := self.registry.live.get(uuid)) is not None and live.children:
-            await live.changed.wait()
 
     async def insist(self, change: Callable[[], Awaitable[object]]) -> None:
         """Make a change as soon as the store and its children let it, unless the hub is closed before. Raises what it

@@ -25,6 +25,13 @@ class Operation(Protocol):
         """A cancel is on record: begin to stop. Called once, on the event loop; must not block or raise."""
 
 
+class Source(Protocol):
+    """What running code in this process has said, kept where it was said."""
+
+    def collect(self) -> Report | None:
+        """All that it has said, if anything has been said since the last time."""
+
+
 class Pulse:
     """Wakes everyone who waits for the next change; costs nothing while nobody does."""
 
@@ -91,6 +98,7 @@ class Live:
         "noted",
         "operation",
         "seen",
+        "source",
         "taken",
         "tried",
     )
@@ -100,6 +108,7 @@ class Live:
         self.activity = activity
         self.seen = seen
         self.operation = operation
+        self.source: Source | None = None
         self.cancel_seen: float | None = None
         """Monotonic time since which its cancel is on record."""
         self.children: set[str] = set()
@@ -118,18 +127,22 @@ class Live:
     def __repr__(self) -> str:
         return f"<Live {self.activity.uuid} {self.activity.state.value} draft={self._draft is not None}>"
 
-    def note(self, news: Report) -> None:
-        """Remember a report; from any thread."""
+    def note(self, news: Report | None) -> None:
+        """Remember a report, or that the source has one; from any thread."""
         with self._guard:
-            self._draft = news if self._draft is None else self._draft.then(news)
+            if news is not None:
+                self._draft = news if self._draft is None else self._draft.then(news)
             self.noted += 1
 
     def take(self) -> Report | None:
         """What has been reported since the last time; from then on it is the caller's."""
         with self._guard:
-            draft, self._draft = self._draft, None
-            self._carried = draft
             self.taken = self.noted
+            said = None if self.source is None else self.source.collect()
+            draft, self._draft = self._draft, None
+            if said is not None:
+                draft = said if draft is None else draft.then(said)
+            self._carried = draft
             return draft
 
     def give_back(self, draft: Report | None) -> None:

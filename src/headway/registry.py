@@ -21,10 +21,12 @@ class Registry:
         self._floors: dict[int, int] = {}
         self._operations: dict[str, Operation] = {}
         self._monotonic = monotonic
+        self._closed = False
 
     def restore(self, snapshot: Snapshot) -> None:
         """Begin with what the store held when it was opened."""
         self.live.clear()
+        self._closed = False
         self._floors = dict(snapshot.floors)
         floor = max((floor for owner, floor in self._floors.items() if owner != SYSTEM_USER), default=0)
         self._feeds = {EVERYTHING: Feed(EVERYTHING, View(floor=floor))}
@@ -49,10 +51,16 @@ class Registry:
 
     def close(self) -> None:
         """Nothing more will come: wake everyone who waits for it."""
+        self._closed = True
         for feed in self._feeds.values():
             feed.close()
         for live in self.live.values():
             live.changed.fire()
+
+    async def childless(self, uuid: str) -> None:
+        """Wait until an activity has no live children, or nothing more will come."""
+        while not self._closed and (live := self.live.get(uuid)) is not None and live.children:
+            await live.changed.wait()
 
     def known(self, uuid: str) -> Activity | None:
         """The newest record of an activity, live or recently ended."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.core.activity import Activity, Attributes
-from headway.core.errors import HeadwayError
 from headway.core.lifecycle import Report
 from headway.core.text import clean, shortened
 from headway.wire import bags, requests, rules
@@ -23,12 +22,43 @@ _log = logging.getLogger("headway")
 
 
 class Reporter:
-    """One running activity, from the inside."""
+    """One running activity, from the inside.
+
+    A report leaves its values here and marks the activity, once until the next flush; only the flush looks at them.
+    So it costs a few memory writes, however many watchers there are and however often it is called.
+    """
+
+    __slots__ = (
+        "_activities",
+        "_activity",
+        "_completed",
+        "_context",
+        "_live",
+        "_progress",
+        "_response",
+        "_subtitle",
+        "_title",
+        "_told",
+        "_total",
+        "_unit",
+        "_warned",
+    )
 
     def __init__(self, activities: Activities, activity: Activity) -> None:
         self._activities = activities
         self._activity = activity
-        self._warned = False
+        self._live = activities.registry.live.get(activity.uuid)
+        self._told = self._warned = False
+        self._progress: float | None = None
+        self._completed: float | None = None
+        self._total: float | None = None
+        self._unit: str | None = None
+        self._title: str | None = None
+        self._subtitle: str | None = None
+        self._context: Attributes | None = None
+        self._response: Attributes | None = None
+        if self._live is not None:
+            self._live.source = self
 
     def __repr__(self) -> str:
         return f"<Reporter {self.uuid} {self.activity.state.value} {self.activity.progress.percent}%>"
@@ -66,34 +96,62 @@ class Reporter:
         ``progress``: percent 0..100, or -1 for indeterminate. ``completed`` of ``total``: counted in ``unit``, an
         alternative to percent. ``context`` and ``response``: flat, merged into what is there.
         """
-        news = Report(
-            progress=_within(progress, -1.0, 100.0),
-            completed=_within(completed, 0.0, rules.MAX_COUNT),
-            total=_within(total, 0.0, rules.MAX_COUNT),
-            unit=_fitted(unit, requests.MAX_UNIT),
-            title=_fitted(title, requests.MAX_TITLE),
-            subtitle=_fitted(subtitle, requests.MAX_SUBTITLE),
-            context=self._bag("context", context, bags.CONTEXT),
-            response=self._bag("response", response, bags.RESPONSE),
-        )
-        try:
-            self._activities.report(self.uuid, news)
-        except HeadwayError:  # it has ended: whatever is said now interests nobody
-            return
+        if progress is not None:
+            self._progress = progress
+        if completed is not None:
+            self._completed = completed
+            self._progress = progress  # a count takes the place of a percent said earlier
+        if total is not None:
+            self._total = total
+            self._progress = progress
+        if subtitle is not None:
+            self._subtitle = subtitle
+        if unit is not None:
+            self._unit = unit
+        if title is not None:
+            self._title = title
+        if context is not None or response is not None:
+            self._keep(context, response)
+        # First the values, then the mark; the flush does it the other way round, so none is missed.
+        if not self._told:
+            self._told = True
+            if self._live is not None:
+                self._activities.tell(self._live)
 
-    def _bag(self, name: str, values: Mapping[str, Any] | None, rule: bags.BagRule) -> Attributes | None:
-        if values is None:
+    def collect(self) -> Report | None:
+        """For the flush: what has been said, if anything has been since the last time."""
+        if not self._told:
             return None
+        self._told = False
+        return Report(
+            progress=_within(self._progress, -1.0, 100.0),
+            completed=_within(self._completed, 0.0, rules.MAX_COUNT),
+            total=_within(self._total, 0.0, rules.MAX_COUNT),
+            unit=_fitted(self._unit, requests.MAX_UNIT),
+            title=_fitted(self._title, requests.MAX_TITLE),
+            subtitle=_fitted(self._subtitle, requests.MAX_SUBTITLE),
+            context=self._context,
+            response=self._response,
+        )
+
+    def _keep(self, context: Mapping[str, Any] | None, response: Mapping[str, Any] | None) -> None:
+        if context is not None:
+            self._context = self._merged("context", self._context, context, bags.CONTEXT)
+        if response is not None:
+            self._response = self._merged("response", self._response, response, bags.RESPONSE)
+
+    def _merged(
+        self, name: str, said: Attributes | None, values: Mapping[str, Any], rule: bags.BagRule
+    ) -> Attributes | None:
         try:
-            bag = rule(name, values)
-            said = getattr(self._activities.preview(self.activity), name) or {}
-            rule.check_size(name, {**said, **bag})  # it grows with every report
-            return bag
+            merged = {**(said or {}), **rule(name, values)}
+            rule.check_size(name, {**(getattr(self._activity, name) or {}), **merged})  # it grows with every report
+            return merged
         except Exception as error:  # whatever is wrong with them, the job is not to blame
             if not self._warned:
                 self._warned = True
                 _log.warning("activity %s: not reported: %s", self.uuid, error)
-            return None
+            return said
 
 
 def _within(value: float | None, low: float, high: float) -> float | None:

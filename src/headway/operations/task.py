@@ -108,7 +108,7 @@ class TaskActivity:
     ) -> None:
         try:
             if error is None:
-                await self._activities.childless(self._reporter.uuid)
+                await self._activities.registry.childless(self._reporter.uuid)
         except asyncio.CancelledError as cancelled:
             await self._leave(cancelled)
             raise
@@ -157,5 +157,5 @@ class TaskActivity:
             await self._finish(State.FAILED, said)
 
     async def _finish(self, state: State, error: str | None = None) -> None:
-        await self._activities.childless(self._reporter.uuid)
+        await self._activities.registry.childless(self._reporter.uuid)
         await self._activities.finish(self._reporter.uuid, state, error=error)
