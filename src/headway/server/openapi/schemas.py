@@ -92,7 +92,7 @@ def components() -> Mapping[str, Node]:
         "OneActivity": _container("One activity, as a list of one.", {"const": 1}, minItems=1, maxItems=1),
         "Identity": _of_sample("Which server this is.", encode_identity(samples.SERVER, Format.JSON)),
         "Root": _of_sample(
-            "What clients of media servers ask first. All but the first names say that there is no media here.",
+            "What clients of media servers ask first. Most of it says that there is no media here.",
             encode_root(samples.SERVER, Format.JSON),
         ),
         "Health": record({"status": {"const": "ok"}}, ("status",)),
