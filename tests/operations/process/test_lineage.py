@@ -20,9 +20,9 @@ async def test_other_children_of_this_process_are_neither_killed_nor_reaped(env:
         await until(lambda: (census.states(ended.pid) or "?")[0] == "Z", "it has ended")
         await process.stop(30)
         await process.wait()
-        assert census.runs(running.pid)
-        running.kill()
-        assert ended.wait() == 5
+        # The first fatal signal decides how it ends: had it got one of ours, this would come too late.
+        running.send_signal(signal.SIGUSR2)
+        assert (running.wait(), ended.wait()) == (-signal.SIGUSR2, 5)
 
 
 async def test_another_operation_goes_on(env: dict[str, str], tag: str) -> None:
@@ -63,9 +63,8 @@ async def test_a_number_that_was_given_to_another_process_is_not_signalled(env: 
         assert entry is not None
         earlier = proc.Entry(entry.pid, entry.parent, entry.group, entry.session, entry.started - 1, False)
         proc.send(earlier, signal.SIGKILL)
-        assert census.runs(stranger.pid)
-        proc.send(entry, signal.SIGKILL)
-        assert stranger.wait() == -signal.SIGKILL
+        proc.send(entry, signal.SIGUSR2)
+        assert stranger.wait() == -signal.SIGUSR2
 
 
 async def test_after_the_release_a_group_of_that_number_is_not_signalled(env: dict[str, str]) -> None:
@@ -74,8 +73,8 @@ async def test_after_the_release_a_group_of_that_number_is_not_signalled(env: di
         lineage.release()
         lineage.signal_group(signal.SIGKILL)
         assert lineage.living() == lineage.kill() == []
-        assert census.runs(stranger.pid)
-        stranger.kill()
+        stranger.send_signal(signal.SIGUSR2)
+        assert stranger.wait() == -signal.SIGUSR2
 
 
 async def test_this_process_is_never_its_own_operation() -> None:
