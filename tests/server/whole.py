@@ -243,7 +243,7 @@ async def standalone(data: Path, users: Mapping[str, Role] = USERS, **settings: 
     """What ``headway serve`` runs, in this event loop."""
     tokens = make_tokens(data, users)
     urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-    async with assembled(Settings(data=data, port=0, **settings), urls.set_result) as (server, service):
+    async with assembled(Settings(data=data, **{"port": 0, **settings}), urls.set_result) as (server, service):
         serving = asyncio.get_running_loop().create_task(server.serve())
         serving.add_done_callback(lambda _: urls.cancel())
         try:
