@@ -122,6 +122,12 @@ def test_counts_are_rated_in_their_unit() -> None:
     assert progress.eta == pytest.approx(40)
 
 
+def test_a_share_beside_a_count_stands_for_the_whole_that_is_not_told() -> None:
+    progress = advanced(advanced(START, 0.0, percent=0, completed=0), 10.0, percent=25, completed=500)
+    assert progress.rate == pytest.approx(50)
+    assert progress.eta == pytest.approx(30)
+
+
 def test_a_rate_without_a_total_gives_no_time_left() -> None:
     progress = advanced(advanced(START, 0.0, completed=0), 10.0, completed=50)
     assert progress.rate == pytest.approx(5)

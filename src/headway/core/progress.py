@@ -57,9 +57,12 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
             return None
         if self.completed is None:
             return max(0.0, 1.0 - self.fraction) / self.rate
-        if self.total is None:
-            return None
-        return max(0.0, self.total - self.completed) / self.rate
+        total = self.total
+        if total is None:  # some tools tell how much is done, and its share of the whole, but not the whole
+            if self.fraction <= 0:
+                return None
+            total = self.completed / self.fraction
+        return max(0.0, total - self.completed) / self.rate
 
 
 def begun(progress: Progress, now: float) -> Progress:
