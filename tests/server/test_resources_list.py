@@ -175,6 +175,7 @@ async def test_head_is_get_without_the_body(whole: Whole) -> None:
     [
         ("/activities", {"GET", "HEAD", "POST"}),
         (f"/activities/{UNKNOWN}", {"GET", "HEAD", "PATCH", "DELETE"}),
+        ("/activities/history", {"GET", "HEAD"}),
         ("/", {"GET", "HEAD"}),
         ("/identity", {"GET", "HEAD"}),
         ("/health", {"GET", "HEAD"}),
