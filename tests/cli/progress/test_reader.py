@@ -5,7 +5,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from re import _constants, _parser  # type: ignore[attr-defined]
+from re import _constants, _parser
 from typing import Any
 
 import pytest
