@@ -138,12 +138,19 @@ class Live:
         """What has been reported since the last time; from then on it is the caller's."""
         with self._guard:
             self.taken = self.noted
-            said = None if self.source is None else self.source.collect()
+            said = self._collected()
             draft, self._draft = self._draft, None
             if said is not None:
                 draft = said if draft is None else draft.then(said)
             self._carried = draft
             return draft
+
+    def _collected(self) -> Report | None:
+        try:
+            return None if self.source is None else self.source.collect()
+        except Exception:  # of others' making: the changes of this activity, and the reports of all others, go on
+            _log.exception("activity %s: what was reported cannot be shown", self.activity.uuid)
+            return None
 
     def give_back(self, draft: Report | None) -> None:
         """Return what was taken but could not be committed: newer reports still win."""

@@ -33,7 +33,9 @@ class Reporter:
         "_activity",
         "_completed",
         "_context",
+        "_described",
         "_live",
+        "_measured",
         "_progress",
         "_response",
         "_subtitle",
@@ -48,7 +50,7 @@ class Reporter:
         self._activities = activities
         self._activity = activity
         self._live = activities.registry.live.get(activity.uuid)
-        self._told = self._warned = False
+        self._told = self._measured = self._described = self._warned = False
         self._progress: float | None = None
         self._completed: float | None = None
         self._total: float | None = None
@@ -97,22 +99,22 @@ class Reporter:
         alternative to percent. ``context`` and ``response``: flat, merged into what is there.
         """
         if progress is not None:
-            self._progress = progress
+            self._progress, self._measured = progress, True
         if completed is not None:
             self._completed = completed
-            self._progress = progress  # a count takes the place of a percent said earlier
+            self._progress, self._measured = progress, True  # a count takes the place of a percent said earlier
         if total is not None:
             self._total = total
-            self._progress = progress
+            self._progress, self._measured = progress, True
         if subtitle is not None:
-            self._subtitle = subtitle
+            self._subtitle, self._described = subtitle, True
         if unit is not None:
-            self._unit = unit
+            self._unit, self._measured = unit, True
         if title is not None:
-            self._title = title
+            self._title, self._described = title, True
         if context is not None or response is not None:
             self._keep(context, response)
-        # First the values, then the mark; the flush does it the other way round, so none is missed.
+        # First the values, then the marks; the flush does it the other way round, so none is missed.
         if not self._told:
             self._told = True
             if self._live is not None:
@@ -123,16 +125,25 @@ class Reporter:
         if not self._told:
             return None
         self._told = False
-        return Report(
-            progress=_within(self._progress, -1.0, 100.0),
-            completed=_within(self._completed, 0.0, rules.MAX_COUNT),
-            total=_within(self._total, 0.0, rules.MAX_COUNT),
-            unit=_fitted(self._unit, requests.MAX_UNIT),
-            title=_fitted(self._title, requests.MAX_TITLE),
-            subtitle=_fitted(self._subtitle, requests.MAX_SUBTITLE),
-            context=self._context,
-            response=self._response,
-        )
+        said = Report(context=self._context, response=self._response)
+        # What was said before is not said again with something else: others may have changed it since.
+        if self._measured:
+            self._measured = False
+            said = said.then(
+                Report(
+                    progress=_within(self._progress, -1.0, 100.0),
+                    completed=_within(self._completed, 0.0, rules.MAX_COUNT),
+                    total=_within(self._total, 0.0, rules.MAX_COUNT),
+                    unit=_fitted(self._unit, requests.MAX_UNIT),
+                )
+            )
+        if self._described:
+            self._described = False
+            title, subtitle = self._title, self._subtitle
+            said = said.then(
+                Report(title=_fitted(title, requests.MAX_TITLE), subtitle=_fitted(subtitle, requests.MAX_SUBTITLE))
+            )
+        return said
 
     def _keep(self, context: Mapping[str, Any] | None, response: Mapping[str, Any] | None) -> None:
         if context is not None:
@@ -160,7 +171,7 @@ def _within(value: float | None, low: float, high: float) -> float | None:
     if type(value) is not int:  # other libraries have numbers of their own, which no store can write down
         try:
             value = float(value)
-        except (TypeError, ValueError, OverflowError):
+        except Exception:  # theirs may raise anything
             return None
         if math.isnan(value):
             return None

@@ -468,6 +468,30 @@ async def test_what_is_no_number_is_left_out(nonsense: Any) -> None:
     assert activity.title == "still here"
 
 
+async def test_what_raises_when_it_is_looked_at_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Tensor:
+        def __float__(self) -> float:
+            raise RuntimeError("a tensor with 2 elements is no scalar")
+
+        def __str__(self) -> str:
+            raise RuntimeError("nor a text")
+
+    odd: Any = Tensor()
+    async with hub() as activities, activities.start("t") as it, activities.start("t") as other:
+        it.report(odd, subtitle="seen")
+        await activities.settled()
+        assert it.activity.subtitle == "seen"
+        it.report(title=odd)
+        other.report(50)
+        await activities.settled()
+        assert other.activity.progress.percent == 50
+        it.report(60, title="better")
+        await activities.settled()
+        assert (it.activity.progress.percent, it.activity.title) == (60, "better")
+    assert "nor a text" in caplog.text
+    assert it.activity.state is State.SUCCEEDED
+
+
 @pytest.mark.parametrize("huge", [10**400, float("inf"), Fraction(10**400)])
 async def test_counts_are_clamped(huge: Any) -> None:
     progress = (await reported({"completed": huge, "total": -5})).progress
@@ -532,3 +556,11 @@ async def test_reports_made_through_the_hub_and_the_reporter_are_one_stream() ->
         activities.report(it.uuid, Report(progress=20))
         await activities.settled()
         assert (it.activity.progress.percent, it.activity.title) == (20, "mine")
+        it.report(subtitle="and nothing else")
+        await activities.settled()
+        assert (it.activity.progress.percent, it.activity.subtitle) == (20, "and nothing else")
+        activities.report(it.uuid, Report(title="theirs"))
+        await activities.settled()
+        it.report(10)
+        await activities.settled()
+        assert (it.activity.progress.percent, it.activity.title) == (10, "theirs")
