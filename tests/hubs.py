@@ -26,11 +26,12 @@ class FaultyStore:
         self.commits: list[list[Write]] = []
         self.failure: Exception | None = None
         self.failing: Callable[[Write], bool] = lambda write: True
+        self.holding: Callable[[Write], bool] = lambda write: True
         self._gate = asyncio.Event()
         self._gate.set()
 
     def hold(self) -> None:
-        """Let commits hang from now on."""
+        """Let commits hang from now on, those of ``holding``."""
         self._gate.clear()
 
     def release(self) -> None:
@@ -42,7 +43,8 @@ class FaultyStore:
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         self.commits.append(list(writes))
-        await self._gate.wait()
+        if any(map(self.holding, writes)):
+            await self._gate.wait()
         if self.failure is not None and any(map(self.failing, writes)):
             raise self.failure
         return await self.inner.commit(writes)

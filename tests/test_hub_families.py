@@ -101,6 +101,20 @@ async def test_a_child_whose_start_was_on_its_way_is_cancelled_with_its_parent()
         await cancelling(activities, (await starting).uuid)
 
 
+async def test_a_child_whose_start_comes_long_after_the_cancel_of_its_parent_is_cancelled_too() -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        parent = await activities.run()
+        store.holding = lambda write: write.expected is None
+        store.hold()
+        starting = asyncio.create_task(activities.run(parent=parent.uuid))
+        await until(lambda: starts_of(store, parent))
+        await activities.request_cancel(parent.uuid)
+        await until(lambda: not activities._cascades)  # what could be reached has been reached
+        store.release()
+        await cancelling(activities, (await starting).uuid)
+
+
 @pytest.mark.parametrize("patient", [True, False])
 async def test_a_child_whose_start_is_on_its_way_counts_even_when_nobody_waits_for_it(patient: bool) -> None:
     store = FaultyStore()

@@ -126,6 +126,37 @@ async def test_a_report_during_a_commit_is_not_lost() -> None:
         assert activities.now_is(activity.uuid).title == "old"
 
 
+async def test_a_report_during_a_commit_that_fails_is_not_lost_either() -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        activity = await activities.run()
+        store.hold()
+        activities.report(activity.uuid, Report(progress=10, title="old"))
+        await until(lambda: flushes(store) == [[10]])
+        activities.report(activity.uuid, Report(progress=20))
+        store.failure = Unavailable("away")
+        store.release()
+        await until(lambda: len(flushes(store)) == 2)
+        store.failure = None
+        await until(lambda: activities.now_is(activity.uuid).progress.percent == 20)
+        assert activities.now_is(activity.uuid).title == "old"
+
+
+async def test_settled_waits_for_the_flush_that_is_on_its_way() -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        activity = await activities.run()
+        store.hold()
+        activities.report(activity.uuid, Report(progress=10))
+        await until(lambda: flushes(store) == [[10]])
+        settling = asyncio.create_task(activities.settled())
+        await asyncio.sleep(3 * INTERVAL)
+        assert not settling.done()
+        store.release()
+        await settling
+        assert activities.now_is(activity.uuid).progress.percent == 10
+
+
 @pytest.mark.parametrize("change", ["cancel", "end", "lose"])
 async def test_a_lifecycle_change_takes_the_reports_along(change: str) -> None:
     store = FaultyStore()

@@ -57,6 +57,7 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
     [
         ("one\r\ntwo\n\nthree", "one two three"),
         ("tab\tbed", "tab bed"),
+        ("one\n\u200e\ntwo", "one two"),
         ("\x1b[31mred\x1b[0m", f"{REPLACEMENT}[31mred{REPLACEMENT}[0m"),
         ("evil\u202etxt.exe", "eviltxt.exe"),
         ("e\u0301", "\u00e9"),

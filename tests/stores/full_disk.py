@@ -83,28 +83,38 @@ def store_in(folder: Path) -> SqliteStore:
     return SqliteStore(folder, now=FakeClock().now)  # the hub's clock, too
 
 
+async def some(activities: Hub) -> list[Activity]:
+    return [await activities.run(owner=1 + n % 3) for n in range(COUNT)]
+
+
 async def main(disk: Path) -> None:
     folder = disk / "data"
     async with hub(store_in(folder)) as activities:
-        started = [await activities.run(owner=1 + n % 3) for n in range(COUNT)]
+        first = await some(activities)
         filler = fill(disk)
         await refused(activities)
-        await everything_but_starts_goes_on(activities, started)
+        await everything_but_starts_goes_on(activities, first)
         filler.unlink()
         await healed(activities)
-        again = [await activities.run() for _ in range(COUNT)]
+        second = await some(activities)
         filler = fill(disk)
-    # Closed on a full disk, and opened on it.
+        for activity in second:  # much to write down at the close
+            activities.report(activity.uuid, Report(progress=30, response={"bulk": "x" * 10_000}))
+        await activities.settled()
+    async with hub(store_in(folder)) as activities:
+        assert all([(await activities.get(activity.uuid)).ended for activity in first])
+        assert {activities.now_is(activity.uuid).progress.percent for activity in second} == {30}
+        await everything_but_starts_goes_on(activities, second)
+        filler.unlink()
+        await healed(activities)
+        third = await some(activities)
+        fill(disk)
+    filler = fill(disk)  # what the closing has left, too: all there is now is the reserve
     async with hub(store_in(folder)) as activities:
         await refused(activities)
-        for activity in started:
-            assert (await activities.get(activity.uuid)).ended
-        await everything_but_starts_goes_on(activities, again)
+        await everything_but_starts_goes_on(activities, third)
         filler.unlink()
         await healed(activities)
-    async with hub(store_in(folder)) as activities:
-        for activity in (*started, *again):
-            assert (await activities.get(activity.uuid)).ended
 
 
 if __name__ == "__main__":

@@ -343,6 +343,18 @@ async def test_a_block_of_revisions_counts_only_when_it_is_on_disk(
     await store.store.close()
 
 
+async def test_revisions_are_reserved_a_block_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_database, "REVISION_BLOCK", 10)
+    monkeypatch.setattr(sqlite, "CHECKPOINT", 3600.0)
+    store = await opened(folder)
+    activity = await store.start("a")
+    before = store_of(store).transactions
+    for percent in range(100):
+        await store.commit(reporting(activity, percent))
+    assert 100 / 11 - 1 <= store_of(store).transactions - before <= 100 / 10 + 1
+    await store.store.close()
+
+
 # Who goes away and what goes wrong
 
 
