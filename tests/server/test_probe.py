@@ -25,9 +25,12 @@ class Store(MemoryStore):
         self.commits = 0
         self.error: Exception | None = None
         self.hangs = False
+        self.full = False
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         self.commits += 1
+        if self.full and any(write.expected is None for write in writes):
+            raise StorageFull
         if self.error is not None:
             raise self.error
         if self.hangs:
@@ -94,6 +97,16 @@ async def test_it_is_not_ready_while_the_store_is_away_and_recovers(
     for trouble in (error, None, error, None):
         store.error = trouble
         assert await probe.ready() is (trouble is None)
+        clock.advance(INTERVAL)
+
+
+async def test_it_is_not_ready_while_the_disk_takes_no_starts_although_it_was_before(
+    activities: Activities, store: Store, clock: FakeClock
+) -> None:
+    probe = Probe(activities)
+    for full in (False, True, False):
+        store.full = full
+        assert await probe.ready() is not full
         clock.advance(INTERVAL)
 
 

@@ -154,7 +154,7 @@ async def test_a_stream_narrowed_to_unknown_or_foreign_is_silent_alike(quick: Wh
 async def test_a_bad_argument_is_400(whole: Whole, query: str) -> None:
     answer = await whole.ask("GET", f"{EVENTS}?{query}", "alice", [JSON])
     assert answer.error == (400, "invalid_input")
-    assert answer.message.startswith(query.partition("=")[0].partition(".1")[0]) or "the query" in answer.message
+    assert answer.message.startswith(query.partition("=")[0].partition(".1")[0])
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])

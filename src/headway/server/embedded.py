@@ -37,6 +37,7 @@ class ActivitiesApp:
         self._grants = grants
         self._service: Service | None = None
         self._app: Starlette | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,11 +51,15 @@ class ActivitiesApp:
         """End the open streams; for the host's own shutdown, before its server waits for them."""
         if self._service is not None:
             await self._service.stop()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     async def _opened(self) -> Starlette:
         async with self._opening:
             if self._app is None:
                 await self._activities.open()
                 self._service = Service(self._activities, self._identify, grants=self._grants)
+                # Ends the streams of grants that expire; the loop's end ends it.
+                self._sweeping = asyncio.get_running_loop().create_task(self._service.grants.run())
                 self._app = create_app(self._service)
         return self._app

@@ -74,6 +74,7 @@ class Probe:
             self._uuid = started.uuid
         else:
             again = msgspec.structs.replace(known, updated_at=self._activities.clock.now())
-            await self._activities.store.commit([Write(again, known.fence)])
+            # Also a start, which fails for being there already: on a full disk it is refused before that is seen.
+            await self._activities.store.commit([Write(again, None), Write(again, known.fence)])
         news = view.since(before)
         return isinstance(news, list) and any(event.activity.uuid == self._uuid for event in news)

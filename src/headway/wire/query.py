@@ -134,7 +134,7 @@ def _context(arguments: Arguments) -> tuple[tuple[str, str], ...]:
     for name, value in arguments:
         if not name.startswith(CONTEXT):
             continue
-        key = bags.key("the query", name.removeprefix(CONTEXT))
+        key = bags.key("Context", name.removeprefix(CONTEXT))
         if key in wanted:
             raise InvalidInput(f"{quoted(name)}: is given twice")
         wanted[key] = value
