@@ -172,6 +172,13 @@ def test_many_jobs_share_one_sender() -> None:
     assert all(each["progress"] == int(each["title"]) for each in headway.rows.values())
 
 
+def test_jobs_that_are_over_are_forgotten() -> None:
+    with ScriptedServer(FakeHeadway()) as server, reporting(server) as sender:
+        for _ in range(3):
+            sender.start("command.cp").finish(State.SUCCEEDED)
+        eventually(lambda: "jobs=0" in repr(sender))
+
+
 class TestCancel:
     def test_it_is_delivered_while_the_job_says_nothing(self) -> None:
         headway, reasons = FakeHeadway(), list[str]()
@@ -247,13 +254,13 @@ class TestClose:
         return time.monotonic() - began
 
     def test_without_a_server_it_does_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.reporting.UNRECORDED", 3_600.0)
+        monkeypatch.setattr("headway.client.job.UNRECORDED", 3_600.0)
         self.closing(
             f"http://127.0.0.1:{free_port()}", lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0
         )
 
     def test_with_one_that_hangs_it_waits_no_longer_than_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.reporting.UNRECORDED", 0.1)
+        monkeypatch.setattr("headway.client.job.UNRECORDED", 0.1)
         with ScriptedServer(lambda asked: Hang()) as server:
             assert self.closing(server, lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0) < 3_600.0
 

@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True, rename={"activity": "Activity"}):
     type=click.FloatRange(0, 86_400),
     help="Wait up to S seconds until they have stopped; exit with 124 when they have not. [default: 5, and no 124]",
 )
-@click.option("--force", is_flag=True, help="Give up those that do not stop: they end as lost. For admins.")
+@click.option("--force", is_flag=True, help="Give them up at once: they end as lost. For admins.")
 @connecting
 @json_option
 def cancel(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from headway.cli.progress import RULES, ProgressReader, Reading
 
 if TYPE_CHECKING:
-    from headway.client.reporting import Job
+    from headway.client.job import Job
 
 QUIET = 0.25
 """Seconds of silence after which an unfinished line counts as it stands."""

@@ -23,7 +23,8 @@ from headway.wire.rules import activity_type
 if TYPE_CHECKING:
     from headway.cli.meter import Meter
     from headway.cli.streams import Streams
-    from headway.client.reporting import Job, Reporting
+    from headway.client.job import Job
+    from headway.client.reporting import Reporting
     from headway.operations.process import ExitStatus, Process, Terminal
 
 CANNOT_RUN = 126
