@@ -9,15 +9,19 @@ In a program::
             activity.report(progress=40, subtitle="Firefly")
 """
 
-from headway.admission import Limits
-from headway.core.activity import Activity, CancelRequest, State
-from headway.core.errors import HeadwayError
-from headway.core.policy import EVERYTHING, Principal, Role
-from headway.core.progress import Progress
-from headway.core.view import Event, Kind, Resync
-from headway.hub import Activities
-from headway.reporter import Reporter
-from headway.stores import StoreError, open_store
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.admission import Limits
+    from headway.core.activity import Activity, CancelRequest, State
+    from headway.core.errors import HeadwayError
+    from headway.core.policy import EVERYTHING, Principal, Role
+    from headway.core.progress import Progress
+    from headway.core.view import Event, Kind, Resync
+    from headway.hub import Activities
+    from headway.reporter import Reporter
+    from headway.stores import StoreError, open_store
 
 __version__ = "0.1.0"
 
@@ -40,3 +44,34 @@ __all__ = [
     "__version__",
     "open_store",
 ]
+
+_HOMES = {
+    "Activities": "headway.hub",
+    "Activity": "headway.core.activity",
+    "CancelRequest": "headway.core.activity",
+    "EVERYTHING": "headway.core.policy",
+    "Event": "headway.core.view",
+    "HeadwayError": "headway.core.errors",
+    "Kind": "headway.core.view",
+    "Limits": "headway.admission",
+    "Principal": "headway.core.policy",
+    "Progress": "headway.core.progress",
+    "Reporter": "headway.reporter",
+    "Resync": "headway.core.view",
+    "Role": "headway.core.policy",
+    "State": "headway.core.activity",
+    "StoreError": "headway.stores",
+    "open_store": "headway.stores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: the command line and the client need none of the hub."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -100,6 +100,11 @@ def demo(folder: Path, rate: float, port: int, data: Path | None) -> None:
     """Start the server with one real job under it: checksumming the files beneath FOLDER.
 
     Ctrl-C stops both.
+
+    \b
+    Examples:
+      headway demo
+      headway demo ~/Pictures --rate 0
     """
     from headway.cli.serve import run_server
     from headway.server.data import data_dir
