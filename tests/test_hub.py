@@ -320,6 +320,16 @@ async def test_a_watcher_is_told_of_nobody_else() -> None:
         assert isinstance(event, Event) and event.activity.uuid == mine.uuid
 
 
+async def test_a_watcher_is_told_all_there_is_before_it_waits() -> None:
+    async with hub() as activities:
+        activity = await activities.run()
+        activities.report(activity.uuid, Report(progress=50))
+        await activities.settled()
+        watching = activities.watch(since=0)
+        told = [await anext(watching), await anext(watching)]
+        assert [event.revision for event in told if isinstance(event, Event)] == [1, 2]
+
+
 async def test_a_watcher_that_missed_something_is_told_so_and_goes_on() -> None:
     async with hub() as activities:
         watching = activities.watch(since=99)

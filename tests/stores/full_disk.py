@@ -108,7 +108,6 @@ async def main(disk: Path) -> None:
         filler.unlink()
         await healed(activities)
         third = await some(activities)
-        fill(disk)
     filler = fill(disk)  # what the closing has left, too: all there is now is the reserve
     async with hub(store_in(folder)) as activities:
         await refused(activities)
