@@ -45,6 +45,19 @@ async def test_a_report_after_a_quiet_moment_is_seen_at_once() -> None:
         assert flushes(store) == [[10]]
 
 
+async def test_a_change_carries_the_time_of_its_report_not_of_the_flush() -> None:
+    async with hub() as activities, activities.start("t") as it:
+        remote = await activities.run()
+        activities.time.advance(10)
+        reported = activities.clock.now()
+        activities.report(remote.uuid, Report(progress=10))
+        it.report(10)
+        activities.time.advance(3)  # others keep the flush busy
+        await activities.settled()
+        seen = await activities.get(remote.uuid)
+        assert seen.updated_at == seen.reported_at == it.activity.updated_at == reported
+
+
 async def test_flushes_keep_their_distance_and_conflate() -> None:
     store = FaultyStore()
     async with hub(store) as activities:

@@ -15,7 +15,7 @@ from headway.core.activity import Activity
 from headway.core.errors import Unavailable
 from headway.core.lifecycle import Report
 from headway.live import Live, Pulse
-from headway.ports import Clock, Store, Write
+from headway.ports import Store, Write
 
 INTERVAL = 0.05
 """Seconds between two flushes: a watcher gets at most 20 updates a second of one activity."""
@@ -26,9 +26,8 @@ _log = logging.getLogger("headway")
 class Flusher:
     """Collects the activities that have been reported on and commits them in batches, one after the other."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
         self._dirty: dict[str, Live] = {}
         self._in_flight: dict[str, Live] = {}
         self._marked = asyncio.Event()
@@ -108,7 +107,6 @@ class Flusher:
 
     async def _collect(self) -> list[tuple[Live, Report, Write]]:
         batch: list[tuple[Live, Report, Write]] = []
-        now = self._clock.now()
         for uuid in list(self._dirty):  # what is marked from here on belongs to the next flush
             live = self._dirty[uuid]
             if live.lock.locked():  # a lifecycle change is on its way and takes the draft along, or leaves it
@@ -120,7 +118,7 @@ class Flusher:
                 live.tried = live.taken
                 live.lock.release()
                 continue
-            write = Write(lifecycle.report(live.activity, draft, now), live.activity.fence, durable=False)
+            write = Write(lifecycle.report(live.activity, draft, live.noted_at), live.activity.fence, durable=False)
             batch.append((live, draft, write))
             self._in_flight[uuid] = live
         return batch

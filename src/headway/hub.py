@@ -58,7 +58,7 @@ class Activities:
         """Everything committed. Others read it; the store alone fills it."""
         self._admission = Admission(self.limits, self.registry)
         self._cascades: set[asyncio.Task[None]] = set()
-        self._flusher = Flusher(self.store, self.clock)
+        self._flusher = Flusher(self.store)
         self._liveness = Liveness(self)
         self._opening = asyncio.Lock()
         self._open = self._closing = False
@@ -236,19 +236,19 @@ class Activities:
                 raise NotFound
             return lifecycle.report(ended, news, self.clock.now())  # raises what fits
         live.seen = self.clock.monotonic()
-        live.note(news)
+        live.note(news, self.clock.now())
         self._flusher.mark(live)
-        return live.preview(self.clock.now())
+        return live.preview()
 
     def tell(self, live: Live) -> None:
         """An activity's source has something to say; from any thread."""
-        live.note(None)
+        live.note(None, self.clock.now())
         self._flusher.mark(live)
 
     def preview(self, activity: Activity) -> Activity:
         """The record as it will be seen once everything reported so far is committed."""
         live = self.registry.live.get(activity.uuid)
-        return activity if live is None else live.preview(self.clock.now())
+        return activity if live is None else live.preview()
 
     def sign_of_life(self, uuid: str) -> None:
         """The worker lives, whether or not it has news."""
@@ -328,7 +328,7 @@ class Activities:
                 draft, committed = live.take(), False
                 try:
                     now = self.clock.now()
-                    base = live.activity if draft is None else lifecycle.report(live.activity, draft, now)
+                    base = live.activity if draft is None else lifecycle.report(live.activity, draft, live.noted_at)
                     changed = decide(base, now)
                     if changed is base:
                         return live.activity

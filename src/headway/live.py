@@ -96,6 +96,7 @@ class Live:
         "children",
         "lock",
         "noted",
+        "noted_at",
         "operation",
         "seen",
         "source",
@@ -119,6 +120,8 @@ class Live:
         """Held by the one writer whose change is on its way to the store."""
         self.noted = self.taken = self.tried = 0
         """How many reports have come in, are in what was taken last, and have been brought to the store."""
+        self.noted_at = activity.updated_at
+        """When the latest of them came in (seconds since the epoch)."""
         self._draft: Report | None = None
         self._carried: Report | None = None
         """What was taken and is on its way to the store."""
@@ -127,9 +130,13 @@ class Live:
     def __repr__(self) -> str:
         return f"<Live {self.activity.uuid} {self.activity.state.value} draft={self._draft is not None}>"
 
-    def note(self, news: Report | None) -> None:
-        """Remember a report, or that the source has one; from any thread."""
+    def note(self, news: Report | None, at: float) -> None:
+        """Remember a report, or that the source has one; from any thread. ``at``: seconds since the epoch.
+
+        The record will carry the time of the report, not of the flush, which others' reports hurry or hold up.
+        """
         with self._guard:
+            self.noted_at = at
             if news is not None:
                 self._draft = news if self._draft is None else self._draft.then(news)
             self.noted += 1
@@ -165,13 +172,13 @@ class Live:
         with self._guard:
             self.activity, self._carried = activity, None
 
-    def preview(self, now: float) -> Activity:
+    def preview(self) -> Activity:
         """The record as it will be once all that has been reported is committed, also what is on its way."""
         with self._guard:  # the end may come while another thread is in here
             activity, news = self.activity, [each for each in (self._carried, self._draft) if each is not None]
         if not news or activity.ended:
             return activity
-        return lifecycle.report(activity, functools.reduce(Report.then, news), now)
+        return lifecycle.report(activity, functools.reduce(Report.then, news), self.noted_at)
 
     def lose_child(self, uuid: str) -> None:
         """A child has ended, or did not come to be."""
