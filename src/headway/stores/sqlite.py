@@ -197,7 +197,10 @@ class SqliteStore:
         if not _is_full(error):
             return False
         self._set_full(True)
-        return self._reserve.give_up()
+        if not self._reserve.give_up():
+            return False
+        self._database.keep_log_short(True)  # or the log alone would fill what has become free
+        return True
 
     def _set_full(self, full: bool) -> None:
         if full is not self._full:
@@ -260,6 +263,7 @@ class SqliteStore:
         try:
             if self._full:
                 self._set_full(not self._reserve.take())
+                self._database.keep_log_short(self._full)
             # Progress is not worth the reserve: on a full disk it stays in memory until there is room.
             if not self._full and self._unsaved:
                 self._save(list(self._unsaved.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -22,6 +22,9 @@ MIGRATIONS: Mapping[int, str] = {}
 
 REVISION_BLOCK = 65_536
 """Revisions reserved at once: progress gets revisions that are not on disk, and no crash may give them out again."""
+
+LOG, SHORT_LOG = 1_000, 100
+"""Pages in the write-ahead log at which they are moved to the database: usually, and when there is hardly any room."""
 
 PRUNE_CHUNK = 1_000
 """Rows deleted in one transaction: commits wait at most that long."""
@@ -148,6 +151,13 @@ class Database:
         before = bool(self._get("clean"))
         self._set("clean", int(clean))
         return before
+
+    def keep_log_short(self, short: bool) -> None:
+        """Let the write-ahead log take little room, at the price of moving its pages to the database more often."""
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {SHORT_LOG if short else LOG}")
+        if short:
+            with suppress(sqlite3.Error):  # what does not fit now is tried again with every commit
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def limit_pages(self, pages: int) -> None:
         """Let the database grow to so many pages and no further (SQLite's ``max_page_count``)."""
