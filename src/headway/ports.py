@@ -53,6 +53,8 @@ Publish = Callable[[Sequence[Activity]], None]
 class Store(Protocol):
     """Compares and appends; holds no rules.
 
+    ``headway.testing.stores`` is this contract as tests.
+
     ``publish`` receives every committed change, whoever made it, once, in one total order by ascending revision,
     on the event loop that opened the store. A store of many nodes publishes the changes of the others likewise.
     """
@@ -77,7 +79,9 @@ class Store(Protocol):
         """Delete what ended before that time, and all but the newest ``keep``; how many were deleted."""
 
     async def close(self) -> None:
-        """Let go; everything published is on disk afterwards."""
+        """Let go; everything published is on disk afterwards. A later commit raises ``Unavailable``; closing again is
+        nothing.
+        """
 
 
 class Clock(Protocol):
