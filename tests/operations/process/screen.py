@@ -79,7 +79,10 @@ class Screen:
         """To be called once every program on it has ended, or been hung up on."""
         if self.master >= 0:
             os.close(self.slave)
-            self._reading.join()
+            self._reading.join(5.0)
+            if self._reading.is_alive():  # a failed test left a program behind: it must not hold up the others
+                os.write(self._hang_up, b"\0")
+                self._reading.join()
             for descriptor in (self.master, self._hung_up, self._hang_up):
                 os.close(descriptor)
             self.master = -1
