@@ -105,7 +105,7 @@ async def test_what_it_says_on_ctrl_z_is_shown_before_the_shell_takes_over(shell
 import os, signal, time
 
 def leave(*_):
-    print("leav" + "ing", flush=True)
+    print("x" * 200_000 + "leav" + "ing", flush=True)
     signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTSTP)
     print("ba" + "ck", flush=True)

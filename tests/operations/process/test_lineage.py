@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 from headway.operations.process import Process, proc
-from headway.operations.process.lineage import VARIABLE, Lineage, marked
+from headway.operations.process.lineage import VARIABLE, Lineage, marked, marks
+from headway.operations.process.world import World
 from tests.operations.process import census
-from tests.operations.process.waiting import until
+from tests.operations.process.waiting import until, within
 
 
 async def test_other_children_of_this_process_are_neither_killed_nor_reaped(env: dict[str, str]) -> None:
@@ -18,8 +19,8 @@ async def test_other_children_of_this_process_are_neither_killed_nor_reaped(env:
     ):
         process = await Process.start(["sleep", "1000"], env=env)
         await until(lambda: (census.states(ended.pid) or "?")[0] == "Z", "it has ended")
-        await process.stop(30)
-        await process.wait()
+        await within(process.stop(30))
+        await within(process.wait())
         # The first fatal signal decides how it ends: had it got one of ours, this would come too late.
         running.send_signal(signal.SIGUSR2)
         assert (running.wait(), ended.wait()) == (-signal.SIGUSR2, 5)
@@ -29,9 +30,9 @@ async def test_another_operation_goes_on(env: dict[str, str], tag: str) -> None:
     one = await Process.start(["sh", "-c", "sleep 1000 & wait"], env=env)
     other = await Process.start(["sh", "-c", "setsid -f sleep 1000; sleep 1000"], env=env)
     await until(lambda: len(census.tagged(tag)) == 5, "all run")
-    await one.stop(30)
+    await within(one.stop(30))
     assert len(census.tagged(tag)) == 3
-    await other.stop(30)
+    await within(other.stop(30))
 
 
 async def test_an_operation_within_an_operation_belongs_to_both() -> None:
@@ -51,9 +52,9 @@ async def main():
 asyncio.run(main())
 """
     process = await Process.start([sys.executable, "-c", inner], env=env)
-    await process.wait()
+    await within(process.wait())
     await until(lambda: len(census.tagged(tag)) == 3, "they were left behind")
-    assert (await process.stop(30)).outcome == "terminated"
+    assert (await within(process.stop(30))).outcome == "terminated"
     assert census.tagged(tag) == []
 
 
@@ -72,17 +73,16 @@ async def test_after_the_release_a_group_of_that_number_is_not_signalled(env: di
         lineage = Lineage(stranger.pid, stranger.pid, "mark")
         lineage.release()
         lineage.signal_group(signal.SIGKILL)
-        assert lineage.living() == lineage.kill() == []
+        assert lineage.find(World(proc.everything(), marks)) == []
         stranger.send_signal(signal.SIGUSR2)
         assert stranger.wait() == -signal.SIGUSR2
 
 
 async def test_this_process_is_never_its_own_operation() -> None:
     mark, _ = marked(os.environ)
-    lineage = Lineage(os.getppid(), 0, mark, exclusive=True)
-    entry = proc.read(os.getpid())
-    assert entry is not None
-    assert lineage.take({entry.pid: entry}, lambda _: [mark]) == []
+    lineage = Lineage(os.getpid(), os.getsid(0), mark, exclusive=True)
+    found = lineage.find(World(proc.everything(), lambda _: [mark]))
+    assert [entry for entry in found if entry.pid == os.getpid() or entry.session == os.getsid(0)] == []
 
 
 async def test_a_process_whose_first_thread_has_left_still_runs(env: dict[str, str]) -> None:
@@ -96,5 +96,5 @@ ctypes.CDLL(None).pthread_exit(None)
     entry = proc.read(process.pid)
     assert entry is not None
     assert not entry.dead
-    assert (await process.stop(0.2)).outcome in ("terminated", "killed")
+    assert (await within(process.stop(0.2))).outcome in ("terminated", "killed")
     assert not os.path.exists(f"/proc/{process.pid}")

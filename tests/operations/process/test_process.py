@@ -1,6 +1,7 @@
 """Starting a command, its streams, and its end."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -25,7 +26,7 @@ from headway.operations.process import (
     inherited,
 )
 from tests.operations.process import census
-from tests.operations.process.waiting import until
+from tests.operations.process.waiting import until, within
 
 MEGABYTE = 1 << 20
 
@@ -60,14 +61,14 @@ def python(text: str) -> list[str]:
 )
 async def test_the_exit_status_is_a_shells(script: str, status: ExitStatus) -> None:
     process = await Process.start(["sh", "-c", script])
-    assert await process.wait() == status
+    assert await within(process.wait()) == status
     assert process.status == status
 
 
 async def test_there_is_no_status_while_it_runs() -> None:
     process = await Process.start(["sleep", "1000"])
     assert process.status is None
-    await process.stop(30)
+    await within(process.stop(30))
 
 
 @pytest.mark.parametrize("command", ["no-such-command-anywhere", "/no/such/file", "/etc/passwd/file"])
@@ -114,20 +115,20 @@ async def test_a_command_has_a_word() -> None:
 async def test_it_runs_in_the_folder_and_the_environment_it_is_given(tmp_path: Path, file: IO[bytes]) -> None:
     env = {"PATH": os.environ["PATH"], "MINE": "yes"}
     process = await Process.start(["sh", "-c", "pwd; echo $MINE"], cwd=tmp_path, env=env, stdout=file.fileno())
-    await process.wait()
+    await within(process.wait())
     assert content(file).decode() == f"{tmp_path}\nyes\n"
 
 
 async def test_no_word_is_ever_read_by_a_shell(file: IO[bytes]) -> None:
     words = ["$(id)", "; id", "`id`", "*", "a b", "", "é\n"]
     process = await Process.start(["printf", "%s|", *words], stdout=Tee(file.fileno()))
-    await process.wait()
+    await within(process.wait())
     assert content(file).decode() == "".join(f"{word}|" for word in words)
 
 
 async def test_signals_that_python_ignores_are_not_ignored_by_the_command(file: IO[bytes]) -> None:
     process = await Process.start(["grep", "SigIgn", "/proc/self/status"], stdout=Tee(file.fileno()))
-    await process.wait()
+    await within(process.wait())
     ignored = int(content(file).split()[1], 16)
     assert ignored & (1 << (signal.SIGPIPE - 1)) == 0
 
@@ -140,7 +141,7 @@ async def test_a_descriptor_that_we_were_given_can_be_passed_on(file: IO[bytes])
     os.write(writing, b"passed on")
     os.close(writing)
     process = await Process.start(["cat", f"/dev/fd/{reading}"], stdout=Tee(file.fileno()), pass_fds=[reading])
-    await process.wait()
+    await within(process.wait())
     os.close(reading)
     assert content(file) == b"passed on"
 
@@ -152,7 +153,7 @@ async def test_a_stream_that_is_not_teed_is_the_file_itself(file: IO[bytes]) -> 
             process = await Process.start(tell, stdout=file.fileno(), stderr=Tee())
         else:
             process = await Process.start(tell, stdout=Tee(), stderr=file.fileno())
-        await process.wait()
+        await within(process.wait())
     assert content(file).decode() == f"{file.name}\n" * 2
 
 
@@ -190,7 +191,7 @@ async def test_a_hundred_megabytes_arrive_byte_for_byte_each_in_its_own_stream(t
             stderr=Tee(err.fileno(), seen[1].update),
             env={**os.environ, "SIZE": str(size)},
         )
-        assert (await process.wait()).code == 0
+        assert (await within(process.wait())).code == 0
     for name, digest, seed in (("out", seen[0], 1), ("err", seen[1], 2)):
         expected = bulk(seed, size)
         with open(tmp_path / name, "rb") as written:
@@ -204,7 +205,7 @@ async def test_a_megabyte_of_input_passes_through(file: IO[bytes]) -> None:
         source.write(data)
         source.seek(0)
         process = await Process.start(["cat"], stdin=source.fileno(), stdout=Tee(file.fileno()))
-        await process.wait()
+        await within(process.wait())
     assert content(file) == data
 
 
@@ -213,7 +214,7 @@ async def test_nothing_is_lost_when_it_writes_and_exits_at_once(file: IO[bytes])
     for _ in range(50):
         seen: list[bytes] = []
         process = await Process.start(command, stdout=Tee(file.fileno(), seen.append))
-        await process.wait()
+        await within(process.wait())
         assert len(b"".join(seen)) == MEGABYTE
     assert len(content(file)) == 50 * MEGABYTE
 
@@ -222,23 +223,23 @@ async def test_output_is_passed_on_before_it_ends(file: IO[bytes]) -> None:
     process = await Process.start(["sh", "-c", "printf begun; sleep 1000"], stdout=Tee(file.fileno()))
     await until(lambda: content(file) == b"begun", "it is there")
     assert process.status is None
-    await process.stop(30)
+    await within(process.stop(30))
 
 
 async def test_a_background_process_that_keeps_a_stream_open_does_not_keep_us(
     env: dict[str, str], tag: str, file: IO[bytes]
 ) -> None:
     process = await Process.start(["sh", "-c", "sleep 1000 & echo done"], stdout=Tee(file.fileno()), env=env)
-    assert (await process.wait()).code == 0
+    assert (await within(process.wait())).code == 0
     assert content(file) == b"done\n"
     assert len(census.tagged(tag)) == 1
-    await process.stop(30)
+    await within(process.stop(30))
 
 
 async def test_a_background_process_that_writes_for_ever_does_not_keep_us(env: dict[str, str], tag: str) -> None:
     seen: list[bytes] = []
     process = await Process.start(["sh", "-c", "yes & echo first; exit 3"], stdout=Tee(None, seen.append), env=env)
-    assert (await process.wait()).code == 3
+    assert (await within(process.wait())).code == 3
     assert b"first\n" in b"".join(seen)
     await until(lambda: census.tagged(tag) == [], "the pipe it wrote to broke")
 
@@ -255,7 +256,7 @@ async def test_a_callback_that_fails_is_left_out_and_the_job_goes_on(
     process = await Process.start(
         ["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done"], stdout=Tee(file.fileno(), failing)
     )
-    assert (await process.wait()).code == 0
+    assert (await within(process.wait())).code == 0
     assert content(file) == b"1\n2\n3\n"
     assert calls == [b"1\n"]
     assert "on purpose" in caplog.text
@@ -265,8 +266,22 @@ async def test_when_the_reader_of_its_output_leaves_the_command_learns_of_it() -
     reading, writing = os.pipe()
     process = await Process.start(["yes"], stdout=Tee(writing))
     os.close(reading)
-    assert (await process.wait()).signal == signal.SIGPIPE
+    assert (await within(process.wait())).signal == signal.SIGPIPE
     os.close(writing)
+
+
+async def read(descriptor: int, size: int) -> None:
+    """Read so many bytes."""
+    os.set_blocking(descriptor, False)
+    left = size
+
+    def some() -> bool:
+        nonlocal left
+        with contextlib.suppress(BlockingIOError):
+            left -= len(os.read(descriptor, left))
+        return left == 0
+
+    await until(some, "all has come")
 
 
 async def test_a_slow_reader_slows_the_command_and_not_the_loop(tmp_path: Path) -> None:
@@ -275,12 +290,10 @@ async def test_a_slow_reader_slows_the_command_and_not_the_loop(tmp_path: Path) 
     process = await Process.start(
         ["sh", "-c", 'head -c 1000000 /dev/zero; touch "$1"', "sh", str(marker)], stdout=Tee(writing)
     )
-    received = 0
-    while received < 1_000_000:
+    for received in range(0, 1_000_000, 10_000):
         assert not (marker.exists() and received < 500_000), "there is no room for so much between us"
-        received += len(os.read(reading, 10_000))
-        await asyncio.sleep(0)
-    await process.wait()
+        await read(reading, 10_000)
+    await within(process.wait())
     os.close(reading)
     os.close(writing)
 
@@ -289,10 +302,8 @@ async def test_a_destination_that_somebody_made_non_blocking_loses_nothing() -> 
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     process = await Process.start(["head", "-c", "1000000", "/dev/zero"], stdout=Tee(writing))
-    received = 0
-    while received < 1_000_000:
-        received += len(await asyncio.to_thread(os.read, reading, 10_000))
-    await process.wait()
+    await read(reading, 1_000_000)
+    await within(process.wait())
     os.close(reading)
     os.close(writing)
 
@@ -303,14 +314,14 @@ async def test_waiting_can_be_given_up_without_harm_to_the_command(env: dict[str
         async with asyncio.timeout(0.05):
             await process.wait()
     assert census.runs(process.pid)
-    await process.stop(30)
+    await within(process.stop(30))
 
 
 async def test_a_signal_goes_to_the_whole_group(env: dict[str, str], tag: str) -> None:
     process = await Process.start(["sh", "-c", "sleep 1000 & sleep 1000"], env=env)
     await until(lambda: len(census.tagged(tag)) == 3, "all run")
     process.send_signal(signal.SIGUSR1)
-    assert (await process.wait()).signal == signal.SIGUSR1
+    assert (await within(process.wait())).signal == signal.SIGUSR1
     await until(lambda: census.tagged(tag) == [], "all are gone")
     process.send_signal(signal.SIGUSR1)
 
@@ -322,7 +333,7 @@ async def test_signals_to_us_can_be_forwarded(env: dict[str, str], tmp_path: Pat
     process = await Process.start(command, forward=[signal.SIGTERM], env=env)
     await until((tmp_path / "ready").exists, "the trap is set")
     os.kill(os.getpid(), signal.SIGTERM)
-    assert (await process.wait()).code == 9
+    assert (await within(process.wait())).code == 9
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -336,8 +347,8 @@ async def test_what_we_ignore_is_not_forwarded_and_the_command_ignores_it_too(
         await until(lambda: content(file), "it tells")
         os.kill(os.getpid(), signal.SIGHUP)
         assert int(content(file).split()[1], 16) & 1
-        assert (await process.stop(30)).outcome == "terminated"
-        assert (await process.wait()).signal == signal.SIGTERM
+        assert (await within(process.stop(30))).outcome == "terminated"
+        assert (await within(process.wait())).signal == signal.SIGTERM
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -364,7 +375,7 @@ async def test_it_can_be_used_in_a_loop_of_another_thread(env: dict[str, str]) -
 
 async def test_many_at_once(env: dict[str, str]) -> None:
     processes = [await Process.start(["sh", "-c", f"exit {number}"], env=env, stdout=Tee()) for number in range(60)]
-    assert [(await process.wait()).code for process in processes] == list(range(60))
+    assert [(await within(process.wait())).code for process in processes] == list(range(60))
 
 
 async def test_when_we_are_killed_the_command_goes_on(env: dict[str, str], tag: str) -> None:
@@ -375,7 +386,7 @@ from headway.operations.process import Process
 async def main():
     process = await Process.start(["sleep", "1000"])
     print(process.pid, flush=True)
-    await process.wait()
+    await within(process.wait())
 
 asyncio.run(main())
 """

@@ -11,7 +11,7 @@ import pytest
 
 from headway.operations.process import Process, Stopped, Tee
 from tests.operations.process import census
-from tests.operations.process.waiting import until
+from tests.operations.process.waiting import until, within
 
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 
@@ -23,7 +23,7 @@ def program(text: str, *arguments: object) -> list[str]:
 
 async def stopped(process: Process, grace: float = 0.2) -> Stopped:
     """Stop it, and make sure that it is true."""
-    result = await process.stop(grace)
+    result = await within(process.stop(grace))
     assert not census.runs(process.pid)
     return result
 
@@ -31,7 +31,7 @@ async def stopped(process: Process, grace: float = 0.2) -> Stopped:
 async def test_a_plain_command_ends_by_sigterm(env: dict[str, str], tag: str) -> None:
     process = await Process.start(["sleep", "1000"], env=env)
     assert (await stopped(process, 30)).outcome == "terminated"
-    status = await process.wait()
+    status = await within(process.wait())
     assert (status.code, status.signal) == (143, signal.SIGTERM)
     assert census.tagged(tag) == []
 
@@ -53,7 +53,7 @@ async def test_a_script_that_ignores_sigterm_is_killed_when_the_grace_is_over(
     result = await stopped(process)
     assert result.outcome == "killed"
     assert process.pid in result.survivors
-    assert (await process.wait()).signal == signal.SIGKILL
+    assert (await within(process.wait())).signal == signal.SIGKILL
     assert census.tagged(tag) == []
 
 
@@ -61,7 +61,7 @@ async def test_a_process_that_is_stopped_takes_the_signal_too(env: dict[str, str
     process = await Process.start(program("import os; os.kill(os.getpid(), 19)"), env=env)
     await until(lambda: census.states(process.pid) == ("T", os.getpid()), "it is stopped")
     assert (await stopped(process, 30)).outcome == "terminated"
-    assert (await process.wait()).signal == signal.SIGTERM
+    assert (await within(process.wait())).signal == signal.SIGTERM
 
 
 async def test_stopped_children_take_the_signal_too(env: dict[str, str], tag: str) -> None:
@@ -177,7 +177,7 @@ async def test_work_that_finishes_on_sigterm_has_its_own_exit_code(env: dict[str
     process = await Process.start(["sh", "-c", script, "finishing", str(tmp_path / "ready")], env=env)
     await until((tmp_path / "ready").exists, "the trap is set")
     assert (await stopped(process, 30)).outcome == "terminated"
-    status = await process.wait()
+    status = await within(process.wait())
     assert (status.code, status.signal) == (0, None)
 
 
@@ -187,15 +187,15 @@ async def test_cleaning_up_within_the_grace_is_not_disturbed(env: dict[str, str]
     await until((tmp_path / "ready").exists, "the trap is set")
     assert (await stopped(process, 30)).outcome == "terminated"
     assert (tmp_path / "ready.clean").exists()
-    assert (await process.wait()).code == 3
+    assert (await within(process.wait())).code == 3
 
 
 async def test_stopping_what_has_ended_is_harmless(env: dict[str, str]) -> None:
     process = await Process.start(["sh", "-c", "exit 7"], env=env)
-    await process.wait()
-    assert (await process.stop(30)).outcome == "exited"
-    assert (await process.stop(30)).outcome == "exited"
-    assert (await process.wait()).code == 7
+    await within(process.wait())
+    assert (await within(process.stop(30))).outcome == "exited"
+    assert (await within(process.stop(30))).outcome == "exited"
+    assert (await within(process.wait())).code == 7
 
 
 async def test_what_an_ended_command_left_behind_can_still_be_stopped(
@@ -203,9 +203,9 @@ async def test_what_an_ended_command_left_behind_can_still_be_stopped(
 ) -> None:
     leaving = DAEMON.replace("signal.pause()", "os._exit(0)")
     process = await Process.start(program(leaving, tmp_path / "pid"), env=env)
-    assert (await process.wait()).code == 0
+    assert (await within(process.wait())).code == 0
     daemon = await written_pid(tmp_path / "pid")
-    result = await process.stop(0.2)
+    result = await within(process.stop(0.2))
     assert (result.outcome, result.survivors) == ("killed", (daemon,))
     assert not census.runs(daemon)
 
@@ -225,7 +225,7 @@ async def test_a_second_stop_with_less_grace_is_in_a_hurry(env: dict[str, str], 
     await until((tmp_path / "ready").exists, "the trap is set")
     patient = asyncio.ensure_future(process.stop(10_000))
     await asyncio.sleep(0)
-    assert (await process.stop(0)).outcome == "killed"
+    assert (await within(process.stop(0))).outcome == "killed"
     assert (await patient).outcome == "killed"
 
 
@@ -235,7 +235,7 @@ async def test_a_second_stop_with_more_grace_gives_none(env: dict[str, str], tmp
     await until((tmp_path / "ready").exists, "the trap is set")
     hurried = asyncio.ensure_future(process.stop(0.2))
     await asyncio.sleep(0)
-    assert (await process.stop(10_000)).outcome == "killed"
+    assert (await within(process.stop(10_000))).outcome == "killed"
     await hurried
 
 
@@ -248,7 +248,7 @@ async def test_a_stop_goes_on_when_who_asked_for_it_is_cancelled(env: dict[str, 
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert (await process.wait()).signal == signal.SIGKILL
+    assert (await within(process.wait())).signal == signal.SIGKILL
 
 
 async def test_waiting_lasts_until_the_stop_is_complete(env: dict[str, str], tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ async def test_waiting_lasts_until_the_stop_is_complete(env: dict[str, str], tmp
     daemon = await written_pid(tmp_path / "pid")
     stopping = asyncio.ensure_future(process.stop(0.2))
     await asyncio.sleep(0)
-    await process.wait()
+    await within(process.wait())
     assert not census.runs(daemon)
     await stopping
 
@@ -267,5 +267,5 @@ async def test_a_destination_that_takes_nothing_does_not_delay_a_stop(env: dict[
     await until(lambda: census.states(process.pid) == ("S", os.getpid()), "the pipes are full")
     assert (await stopped(process, 30)).outcome == "terminated"
     os.close(reading)
-    await process.wait()
+    await within(process.wait())
     os.close(full)

@@ -70,10 +70,13 @@ async def test_it_is_the_foreground_job(screen: Screen, env: dict[str, str], rep
 
 async def test_signals_are_as_they_would_be(screen: Screen, env: dict[str, str], report: Path) -> None:
     command = ["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]
-    direct = subprocess.run(command, env=env, capture_output=True, check=True).stdout
+    with login(screen, command, env) as direct:
+        await until(lambda: direct.poll() is not None, "it ends")
+    await screen.shows("SigIgn")
+    expected = screen.output
     with run(screen, report, command, env) as running:
         await running.outcome()
-    assert screen.output.replace(b"\r\n", b"\n") == direct
+    assert screen.output == expected * 2
 
 
 async def test_exit_codes_and_signals_pass_through(screen: Screen, env: dict[str, str], tmp_path: Path) -> None:

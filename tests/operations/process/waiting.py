@@ -2,9 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 DEADLINE = 30.0
+
+T = TypeVar("T")
 
 
 async def until(condition: Callable[[], object], what: str = "it") -> None:
@@ -14,3 +17,9 @@ async def until(condition: Callable[[], object], what: str = "it") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain until {what}")
         await asyncio.sleep(0.01)
+
+
+async def within(awaitable: Awaitable[T]) -> T:
+    """The result; fail when there is still none after half a minute."""
+    async with asyncio.timeout(DEADLINE):
+        return await awaitable

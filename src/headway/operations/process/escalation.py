@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from headway.operations.process.lineage import Lineage
+from headway.operations.process.subreaper import Findings
 
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.1
@@ -18,9 +20,15 @@ PATIENCE = 1.0
 """The same for what SIGKILL does not end at once: a process inside a system call, or another user's."""
 
 EMPTY_LOOKS = 2
-"""Looks in a row that must find nothing: a process can be missed by one while it forks, or its mark while it execs."""
+"""Looks in a row that must find nobody: one may miss a process while it forks, or its mark while it execs."""
+
+RESTLESS = 2.0
+"""Seconds, at most, that orphans of whom nobody knows whose they are may put off the verdict that nobody is there."""
 
 Outcome = Literal["exited", "terminated", "killed"]
+
+Ask = Callable[..., Awaitable[Findings]]
+"""Given a lineage and signals: look for what lives of it, signal that, tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,10 @@ class Stopped:
 class Escalation:
     """One stop of one operation."""
 
-    def __init__(self, lineage: Lineage, grace: float, *, ended: bool) -> None:
+    def __init__(self, lineage: Lineage, ask: Ask, grace: float, *, ended: bool) -> None:
         """`grace`: seconds between SIGTERM and SIGKILL; `ended`: the first process has exited by itself already."""
         self._lineage = lineage
+        self._ask = ask
         self._ended = ended
         self._deadline = time.monotonic() + grace
 
@@ -51,43 +60,55 @@ class Escalation:
     async def run(self) -> Stopped:
         """Returns when nothing runs any more, however long that takes."""
         began = time.monotonic()
-        found = await asyncio.to_thread(self._ask)
+        # Who is stopped takes a signal only when it goes on.
+        found = await self._ask(self._lineage, signal.SIGTERM, signal.SIGCONT)
         survivors = [] if await self._gone() else await self._kill()
         outcome: Outcome = "killed" if survivors else "terminated"
-        if self._ended and not found:
+        if self._ended and not found.living:
             outcome = "exited"
         return Stopped(outcome, tuple(survivors), time.monotonic() - began)
 
-    def _ask(self) -> bool:
-        found = self._lineage.signal(signal.SIGTERM)
-        # Who is stopped takes a signal only when it goes on.
-        self._lineage.signal(signal.SIGCONT)
-        return bool(found)
-
     async def _gone(self) -> bool:
         """Whether all is over before the deadline."""
-        looks, pause = 0, FIRST_PAUSE
-        while looks < EMPTY_LOOKS:
+        verdict, pause = Verdict(), FIRST_PAUSE
+        while not verdict.nobody:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return False
             await asyncio.sleep(min(pause, left))
-            living = await asyncio.to_thread(self._lineage.living)
-            if living or self._lineage.restless:
-                looks, pause = 0, min(pause * 1.5, LONGEST_PAUSE)
-            else:
-                looks, pause = looks + 1, FIRST_PAUSE
+            found = verdict.weigh(await self._ask(self._lineage))
+            pause = min(pause * 1.5, LONGEST_PAUSE) if found else FIRST_PAUSE
         return True
 
     async def _kill(self) -> list[int]:
-        """Kill until nothing is left to kill; the process ids, oldest first."""
-        killed = {entry.pid for entry in await asyncio.to_thread(self._lineage.living)}
-        looks, pause, before = 0, FIRST_PAUSE, set(killed)
-        while looks < EMPTY_LOOKS:
-            living = {entry.pid for entry in await asyncio.to_thread(self._lineage.kill)}
-            looks = 0 if living or self._lineage.restless else looks + 1
+        """Kill until nobody is left to kill; the process ids."""
+        killed: set[int] = set()
+        verdict, pause, before = Verdict(), FIRST_PAUSE, set[int]()
+        while not verdict.nobody:
+            living = verdict.weigh(await self._ask(self._lineage, signal.SIGKILL))
             # Slowly only while nothing changes: what forks all the time must be pursued.
             pause = min(pause * 1.5, PATIENCE) if living == before else FIRST_PAUSE
             killed, before = killed | living, living
             await asyncio.sleep(pause)
         return sorted(killed)
+
+
+class Verdict:
+    """Whether looks say that nobody is there."""
+
+    def __init__(self) -> None:
+        self._empty = 0
+        self._since = time.monotonic()
+
+    @property
+    def nobody(self) -> bool:
+        return self._empty >= EMPTY_LOOKS
+
+    def weigh(self, findings: Findings) -> set[int]:
+        """Take one look into account; returns the process ids that it found."""
+        now = time.monotonic()
+        if findings.living:
+            self._since = now
+        restless = findings.restless and now - self._since < RESTLESS
+        self._empty = 0 if findings.living or restless else self._empty + 1
+        return {entry.pid for entry in findings.living}

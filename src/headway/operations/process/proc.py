@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Container
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 AVAILABLE = os.path.exists("/proc/self/stat")
@@ -37,23 +37,23 @@ def read(pid: int) -> Entry | None:
     return Entry(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), dead)
 
 
-def table() -> dict[int, Entry]:
-    """Every process there is, read one after the other: no snapshot."""
-    try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return {}
-    return {entry.pid: entry for entry in map(read, pids) if entry is not None}
+def read_all(pids: Iterable[int]) -> list[Entry]:
+    """Those of the processes that exist, read one after the other: no snapshot."""
+    return [entry for entry in map(read, pids) if entry is not None]
 
 
-def children(but: Container[int] = ()) -> list[Entry]:
-    """Children of this process, except `but`; all that it adopted among them, as orphans go to the oldest thread."""
+def everything() -> list[Entry]:
+    """Every process there is."""
+    return read_all(int(name) for name in os.listdir("/proc") if name.isdigit()) if AVAILABLE else []
+
+
+def children() -> set[int]:
+    """Process ids of our children; all that we adopted are among them, as orphans go to the oldest thread."""
     me = os.getpid()
     text = _read(f"/proc/{me}/task/{me}/children")
     if text is None:  # a kernel without CONFIG_PROC_CHILDREN
-        return [entry for entry in table().values() if entry.parent == me and entry.pid not in but]
-    pids = [int(pid) for pid in text.split()]
-    return [entry for pid in pids if pid not in but and (entry := read(pid)) is not None]
+        return {entry.pid for entry in everything() if entry.parent == me}
+    return {int(pid) for pid in text.split()}
 
 
 def variable(pid: int, name: str) -> str:

@@ -74,15 +74,13 @@ class Process:
         command.check()
         relay = Relay()
         with contextlib.ExitStack() as held:
-            subreaper.begin()
-            held.callback(subreaper.end)
+            held.enter_context(subreaper.used())
             held.enter_context(handling(dict.fromkeys(forward, relay)))
             wiring = Wiring(stdin, stdout, stderr, terminal, relay)
             held.callback(wiring.close)
             leader = await _start(command, wiring)
             lineage = Lineage(leader.pid, leader.session, mark, helpers=leader.helpers, exclusive=exclusive)
-            subreaper.enlist(lineage)
-            held.callback(subreaper.dismiss, lineage)
+            held.enter_context(subreaper.watching(lineage))
             relay.connect(lineage.signal_group)
             wiring.started()
             return cls(leader, lineage, wiring, held.pop_all())
@@ -100,8 +98,8 @@ class Process:
         process that runs as another user, or is stuck in the kernel, may keep it waiting.
         """
         if self._escalation is None or self._stopping is None:
-            self._escalation = Escalation(self._lineage, grace, ended=self.status is not None)
-            self._stopping = asyncio.ensure_future(self._escalation.run())
+            self._escalation = Escalation(self._lineage, subreaper.ask, grace, ended=self.status is not None)
+            self._stopping = asyncio.ensure_future(self._escalate(self._escalation))
             if not self._reaped.is_set():
                 self._leader.resume()
         else:
@@ -126,6 +124,10 @@ class Process:
             return self.status
         finally:
             self._held.close()
+
+    async def _escalate(self, escalation: Escalation) -> Stopped:
+        with subreaper.used():
+            return await escalation.run()
 
     async def _suspended(self) -> None:
         # A process that is stopped itself could not be asked to stop anything: no stepping back any more.

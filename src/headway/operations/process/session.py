@@ -90,7 +90,7 @@ class SessionLeader:
 
     def give_up(self) -> None:
         """End it and a job that it may have started without our having been told."""
-        for entry in proc.table().values():
+        for entry in proc.everything():
             if entry.session == self.pid:
                 proc.send(entry, signal.SIGKILL)
         self.close()
