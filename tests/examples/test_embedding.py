@@ -1,6 +1,5 @@
-"""The example of the README, run as its reader would."""
+"""The examples of embedding, run as their readers would: the README's and the longer one."""
 
-import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,18 +10,21 @@ import httpx2
 import pytest
 import uvicorn
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "embedding.py"
+ROOT = Path(__file__).parents[2]
 JSON = {"Accept": "application/json"}
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    spec = importlib.util.spec_from_file_location("embedding", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    running = uvicorn.Server(uvicorn.Config(example.app, port=0, log_level="warning"))
+def readme() -> str:
+    text = (ROOT / "README.md").read_text()
+    return text.partition("```python\n")[2].partition("```")[0]
+
+
+@pytest.fixture(params=["README.md", "examples/embedding.py"])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    source = readme() if request.param == "README.md" else (ROOT / request.param).read_text()
+    example: dict[str, Any] = {"__name__": "embedding"}
+    exec(compile(source, request.param, "exec"), example)
+    running = uvicorn.Server(uvicorn.Config(example["app"], port=0, log_level="warning"))
     thread = threading.Thread(target=running.run)
     thread.start()
     until(lambda: running.started)
