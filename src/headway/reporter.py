@@ -6,14 +6,12 @@ Reporting never raises into the job: what cannot be shown is clamped, cleaned or
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headway.core.activity import Activity, Attributes
 from headway.core.lifecycle import Report
-from headway.core.text import clean, shortened
-from headway.wire import bags, requests, rules
+from headway.wire import bags, fitting, requests
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -131,17 +129,20 @@ class Reporter:
             self._measured = False
             said = said.then(
                 Report(
-                    progress=_within(self._progress, -1.0, 100.0),
-                    completed=_within(self._completed, 0.0, rules.MAX_COUNT),
-                    total=_within(self._total, 0.0, rules.MAX_COUNT),
-                    unit=_fitted(self._unit, requests.MAX_UNIT),
+                    progress=fitting.percent(self._progress),
+                    completed=fitting.count(self._completed),
+                    total=fitting.count(self._total),
+                    unit=fitting.text(self._unit, requests.MAX_UNIT),
                 )
             )
         if self._described:
             self._described = False
             title, subtitle = self._title, self._subtitle
             said = said.then(
-                Report(title=_fitted(title, requests.MAX_TITLE), subtitle=_fitted(subtitle, requests.MAX_SUBTITLE))
+                Report(
+                    title=fitting.text(title, requests.MAX_TITLE),
+                    subtitle=fitting.text(subtitle, requests.MAX_SUBTITLE),
+                )
             )
         return said
 
@@ -163,20 +164,3 @@ class Reporter:
                 self._warned = True
                 _log.warning("activity %s: not reported: %s", self.uuid, error)
             return said
-
-
-def _within(value: float | None, low: float, high: float) -> float | None:
-    if value is None:
-        return None
-    if type(value) is not int:  # other libraries have numbers of their own, which no store can write down
-        try:
-            value = float(value)
-        except Exception:  # theirs may raise anything
-            return None
-        if math.isnan(value):
-            return None
-    return min(high, max(low, value))
-
-
-def _fitted(text: str | None, limit: int) -> str | None:
-    return None if text is None else shortened(clean(str(text)), limit)

@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from headway.client.exchange import Answer, Request
-from headway.client.news import fitted, fitted_text
+from headway.client.news import fitted
 from headway.client.outbox import Outbox
 from headway.core.activity import State
 from headway.core.errors import HeadwayError
+from headway.wire import fitting
 from headway.wire.requests import MAX_ERROR
 from headway.wire.row import Row
 
@@ -77,7 +78,7 @@ class Job:
     def finish(self, state: State, error: str | None = None) -> None:
         """Say how the work ended; the first word counts."""
         with self._lock:
-            self._outbox.finish(state, fitted_text(error, MAX_ERROR))
+            self._outbox.finish(state, fitting.text(error, MAX_ERROR))
         self._wake()
 
     def _wake(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 from headway.core.activity import Attributes
 from headway.core.errors import InvalidInput
 from headway.core.lifecycle import Report
-from headway.core.text import clean, shortened
-from headway.wire import bags, requests, rules
+from headway.wire import bags, fitting, requests
 
 MAX_TYPE = 128
 _NOT_IN_TYPE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -32,12 +30,12 @@ def fitted(
 ) -> Report:
     """A report that no server refuses: numbers clamped, text cleaned and shortened, bags that break a rule left out."""
     return Report(
-        progress=_percent(progress),
-        completed=_count(completed),
-        total=_count(total),
-        unit=fitted_text(unit, requests.MAX_UNIT),
-        title=fitted_text(title, requests.MAX_TITLE),
-        subtitle=fitted_text(subtitle, requests.MAX_SUBTITLE),
+        progress=fitting.percent(progress),
+        completed=fitting.count(completed),
+        total=fitting.count(total),
+        unit=fitting.text(unit, requests.MAX_UNIT),
+        title=fitting.text(title, requests.MAX_TITLE),
+        subtitle=fitting.text(subtitle, requests.MAX_SUBTITLE),
         context=_bag("context", context, bags.CONTEXT),
         response=_bag("response", response, bags.RESPONSE),
     )
@@ -52,24 +50,9 @@ def with_context(report: Report, **more: str) -> Report:
         return report
 
 
-def fitted_text(text: str | None, limit: int) -> str | None:
-    """The text cleaned, in at most ``limit`` characters."""
-    return None if text is None else shortened(clean(text), limit)
-
-
 def fitted_type(name: str) -> str:
     """A type that names something by its own name, as near as the rules allow; never empty."""
     return _NOT_IN_TYPE.sub("-", name)[:MAX_TYPE].strip("-") or "unnamed"
-
-
-def _percent(value: float | None) -> float | None:
-    if value is None or math.isnan(value):
-        return None
-    return -1.0 if value < 0 else min(100.0, value)
-
-
-def _count(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else min(rules.MAX_COUNT, max(0.0, value))
 
 
 def _bag(name: str, values: Mapping[str, Any] | None, rule: bags.BagRule) -> Attributes | None:

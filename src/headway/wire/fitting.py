@@ -1,0 +1,37 @@
+"""What running code says of its work, made to fit the rules instead of refused: reporting never raises into a job."""
+
+from __future__ import annotations
+
+import math
+
+from headway.core.text import clean, shortened
+from headway.wire.rules import MAX_COUNT
+
+
+def percent(value: float | None) -> float | None:
+    """A percentage from 0 to 100, -1 for anything below; None for what is no number."""
+    plain = _plain(value)
+    if plain is None:
+        return None
+    return -1.0 if plain < 0 else min(100.0, plain)
+
+
+def count(value: float | None) -> float | None:
+    """A count from 0 to 2^53; None for what is no number."""
+    plain = _plain(value)
+    return None if plain is None else min(MAX_COUNT, max(0.0, plain))
+
+
+def text(value: str | None, limit: int) -> str | None:
+    """The text cleaned, in at most ``limit`` characters."""
+    return None if value is None else shortened(clean(str(value)), limit)
+
+
+def _plain(value: float | None) -> float | None:
+    if value is None or type(value) is int:
+        return value
+    try:
+        number = float(value)  # other libraries have numbers of their own, which no store can write down
+    except Exception:  # theirs may raise anything
+        return None
+    return None if math.isnan(number) else number
