@@ -516,11 +516,17 @@ async def test_text_is_cleaned_and_shortened() -> None:
     assert activity.progress.unit is not None and len(activity.progress.unit) == 32
 
 
-async def test_a_bag_that_cannot_be_shown_is_left_out_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_numbers_of_other_libraries_are_plain_in_a_bag_too() -> None:
     class Float64(float):
         pass
 
-    bad: list[Any] = [{"a b": 1}, {"key": [1]}, {"key": Float64(1)}, 5, {1: 2}]
+    activity = await reported({"context": {"loss": Float64(0.5), "epoch": True}})
+    assert activity.context == {"loss": 0.5, "epoch": True}
+    assert type(activity.context["loss"]) is float
+
+
+async def test_a_bag_that_cannot_be_shown_is_left_out_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    bad: list[Any] = [{"a b": 1}, {"key": [1]}, 5, {1: 2}]
     activity = await reported({"context": {"key": "1"}}, *({"context": bag, "response": bag} for bag in bad))
     assert (activity.context, activity.response) == ({"key": "1"}, None)
     assert caplog.text.count("not reported") == 1

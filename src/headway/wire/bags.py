@@ -69,9 +69,16 @@ def _key(where: str, name: object) -> str:
 
 def _scalar(path: str, value: object) -> Scalar:
     if isinstance(value, str):
-        return clean(value)
+        return clean(str(value))
     if isinstance(value, int | float):
         if not abs(value) <= MAX_INTEGER:  # NaN is not either
             raise InvalidInput(f"{path}: a number must be within ±2^53, not {shortened(str(value), 24)}")
-        return value
+        return _plain(value)
     raise broken(path, "must be text, a number, true or false", value)
+
+
+def _plain(value: float) -> Scalar:
+    """The number itself: other libraries' are subclasses that no encoder knows."""
+    if type(value) in (bool, int, float):
+        return value
+    return int(value) if isinstance(value, int) else float(value)
