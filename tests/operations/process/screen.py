@@ -22,9 +22,8 @@ DRIVER = Path(__file__).with_name("driver.py")
 # As a login does: takes the terminal as the one that controls it, and ignores no signal, whatever runs the tests does.
 LOGIN = """
 import fcntl, os, signal, sys, termios
-for signum in range(1, 16):
-    if signum not in (signal.SIGKILL, signal.SIGSTOP):
-        signal.signal(signum, signal.SIG_DFL)
+for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(signum, signal.SIG_DFL)
 fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
 os.execvp(sys.argv[2], sys.argv[2:])
 """

@@ -67,6 +67,11 @@ class Request:
         """Whether it is worth to go on looking: to kill, or for the first sign of life. (Nobody is asked twice.)"""
         return signal.SIGKILL in self.signals or not (self.signals or self.findings.living)
 
+    def freeze(self) -> None:
+        """Before killing a group, stop it: while we look, it starts nothing, and its zombies keep their parents."""
+        if signal.SIGKILL in self.signals:
+            self.lineage.signal_group(signal.SIGSTOP)
+
     def look(self, world: World) -> None:
         """First look, then signal: a parent's death would cut the link to its children."""
         found = self.lineage.find(world)
@@ -157,6 +162,8 @@ class Subreaper:
 
     def _serve(self, requests: list[Request]) -> None:
         if requests:
+            for request in requests:
+                request.freeze()
             world = self._everything(min(request.lineage.since for request in requests))
             for request in requests:
                 request.look(world)
