@@ -64,7 +64,14 @@ async def shell(screen: Screen, env: dict[str, str], tmp_path: Path) -> AsyncIte
         await until(lambda: bash.poll() is not None, "the shell ends")
 
 
-TICKING = "n=0; while :; do n=$((n+1)); echo tick$n; sleep 0.05; done"
+# No shell: one that starts a command by vfork while it is stopped hangs, without us as well.
+TICKS = """
+import itertools, time
+for number in itertools.count(1):
+    print("ti" + f"ck{number}", flush=True)
+    time.sleep(0.05)
+"""
+TICKING = f"exec {shlex.join([sys.executable, '-I', '-S', '-c', TICKS])}"
 
 
 async def test_ctrl_z_suspends_all_of_us_and_fg_continues(shell: Shell) -> None:

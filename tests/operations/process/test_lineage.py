@@ -47,7 +47,7 @@ import asyncio
 from headway.operations.process import Process
 
 async def main():
-    await Process.start(["setsid", "sh", "-c", "sleep 1000 & sleep 1000"])
+    await Process.start(["sh", "-c", "sleep 1000 & sleep 1000"])
 
 asyncio.run(main())
 """
