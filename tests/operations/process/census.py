@@ -16,6 +16,14 @@ def states(pid: int) -> tuple[str, int] | None:
     return fields[0], int(fields[1])
 
 
+def name(pid: int) -> str:
+    """The name of the program that a process runs; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def runs(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     state = states(pid)

@@ -56,6 +56,11 @@ class Screen:
         except AssertionError as error:
             raise AssertionError(f"{error}; it shows {self.output[-2000:]!r}") from None
 
+    async def shows_only(self, expected: bytes) -> None:
+        """Wait until this is all that has been shown."""
+        await until(lambda: len(self.output) >= len(expected), f"the screen shows {expected!r}")
+        assert self.output == expected
+
     def type(self, text: str | bytes) -> None:
         """Type or paste; waits while nobody takes it."""
         data = text.encode() if isinstance(text, str) else text

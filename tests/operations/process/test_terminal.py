@@ -49,7 +49,7 @@ async def test_it_has_a_terminal(screen: Screen, env: dict[str, str], report: Pa
     command = ["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo all; : </dev/tty && echo mine; exit 5"]
     with run(screen, report, command, env) as running:
         outcome = await running.outcome()
-    assert screen.output == b"all\r\nmine\r\n"
+    await screen.shows_only(b"all\r\nmine\r\n")
     assert (outcome["code"], outcome["signal"]) == (5, None)
 
 
@@ -65,18 +65,18 @@ async def test_it_is_the_foreground_job(screen: Screen, env: dict[str, str], rep
     command = python("import os; print(os.tcgetpgrp(1) == os.getpgrp() == os.getpid() != os.getsid(0))")
     with run(screen, report, command, env) as running:
         await running.outcome()
-    assert screen.output == b"True\r\n"
+    await screen.shows_only(b"True\r\n")
 
 
 async def test_signals_are_as_they_would_be(screen: Screen, env: dict[str, str], report: Path) -> None:
     command = ["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]
     with login(screen, command, env) as direct:
         await until(lambda: direct.poll() is not None, "it ends")
-    await screen.shows("SigIgn")
+    await until(lambda: screen.output.count(b"\r\n") == 2, "both lines are shown")
     expected = screen.output
     with run(screen, report, command, env) as running:
         await running.outcome()
-    assert screen.output == expected * 2
+    await screen.shows_only(expected * 2)
 
 
 async def test_exit_codes_and_signals_pass_through(screen: Screen, env: dict[str, str], tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_ctrl_c_is_for_the_command_alone(screen: Screen, env: dict[str, st
         await screen.shows("ready")
         screen.type("\x03")
         assert (await running.outcome())["code"] == 4
-    assert screen.output == b"ready\r\n^Ccaught\r\n"
+    await screen.shows_only(b"ready\r\n^Ccaught\r\n")
 
 
 async def test_ctrl_backslash_ends_it_as_it_would(screen: Screen, env: dict[str, str], report: Path) -> None:
@@ -163,14 +163,14 @@ async def test_ctrl_d_ends_the_input(screen: Screen, env: dict[str, str], report
         screen.type("hello\n")
         screen.type("\x04")
         assert (await running.outcome())["code"] == 0
-    assert screen.output == b"ready\r\nhello\r\n6\r\n"
+    await screen.shows_only(b"ready\r\nhello\r\n6\r\n")
 
 
 async def test_what_was_typed_ahead_is_not_lost(screen: Screen, env: dict[str, str], report: Path) -> None:
     screen.type("early\n")
     with run(screen, report, ["sh", "-c", "read line; echo got $line"], env) as running:
         assert (await running.outcome())["code"] == 0
-    assert b"got early\r\n" in screen.output
+    await screen.shows(b"got early\r\n")
 
 
 async def test_a_pasted_text_arrives_line_by_line(screen: Screen, env: dict[str, str], report: Path) -> None:
@@ -181,7 +181,7 @@ async def test_a_pasted_text_arrives_line_by_line(screen: Screen, env: dict[str,
         await screen.shows("ready")
         await paste(screen, text)
         await running.outcome()
-    assert hashlib.sha256(text).hexdigest().encode() in screen.output
+    await screen.shows(hashlib.sha256(text).hexdigest().encode())
 
 
 async def test_any_bytes_can_be_typed_to_what_reads_them_raw(screen: Screen, env: dict[str, str], report: Path) -> None:
@@ -191,7 +191,7 @@ async def test_any_bytes_can_be_typed_to_what_reads_them_raw(screen: Screen, env
         await screen.shows("ready")
         await paste(screen, data)
         await running.outcome()
-    assert hashlib.sha256(data).hexdigest().encode() in screen.output
+    await screen.shows(hashlib.sha256(data).hexdigest().encode())
 
 
 async def paste(screen: Screen, data: bytes) -> None:
@@ -204,7 +204,7 @@ async def test_each_stream_goes_where_it_went(screen: Screen, env: dict[str, str
     with open(tmp_path / "out", "wb") as out, run(screen, tmp_path / "report", command, env, stdout=out) as running:
         outcome = await running.outcome()
     assert (tmp_path / "out").read_bytes() == b"file\n"
-    assert screen.output == b"screen\r\n"
+    await screen.shows_only(b"screen\r\n")
     assert outcome["sizes"] == {"1": 5, "2": 7}
 
 
@@ -217,7 +217,7 @@ async def test_input_that_is_a_pipe_stays_it(screen: Screen, env: dict[str, str]
         running.popen.stdin.close()
         assert (await running.outcome())["code"] == 0
         assert screen.modes() == screen.modes_before
-    assert screen.output == hashlib.sha256(data).hexdigest().encode() + b"  -\r\n"
+    await screen.shows_only(hashlib.sha256(data).hexdigest().encode() + b"  -\r\n")
 
 
 async def test_with_input_from_a_pipe_ctrl_c_still_reaches_it(
@@ -269,7 +269,7 @@ async def test_a_terminal_is_found_though_no_stream_is_one(screen: Screen, env: 
     nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with run(screen, report, ["sh", "-c", "echo hidden; echo shown >/dev/tty"], env, **nowhere) as running:
         outcome = await running.outcome()
-    assert screen.output == b"shown\r\n"
+    await screen.shows_only(b"shown\r\n")
     assert outcome["descriptors"] == []
 
 
@@ -340,6 +340,7 @@ async def test_a_stop_ends_all_of_it(screen: Screen, env: dict[str, str], tag: s
     script = 'trap "" TERM HUP; setsid -f sh -c "trap \\"\\" TERM; echo daemon; sleep 1000"; cat; sleep 1000'
     with run(screen, report, ["sh", "-c", script], env) as running:
         await screen.shows("daemon")
+        await running.running()
         os.kill(running.popen.pid, signal.SIGUSR1)
         outcome = await running.outcome()
         assert census.tagged(tag) == []
@@ -353,7 +354,7 @@ async def test_a_background_process_that_keeps_the_terminal_does_not_keep_us(
 ) -> None:
     with run(screen, report, ["sh", "-c", "sleep 1000 & echo done"], env) as running:
         assert (await running.outcome())["code"] == 0
-    assert screen.output == b"done\r\n"
+    await screen.shows_only(b"done\r\n")
     [left] = census.tagged(tag)
     os.kill(left, signal.SIGKILL)
     await until(lambda: not census.runs(left), "it is gone")
@@ -388,5 +389,5 @@ async def test_without_pseudo_terminals_the_command_runs_all_the_same(
     paths = os.pathsep.join([str(report.parent), env.get("PYTHONPATH", "")])
     with run(screen, report, ["sh", "-c", "test -t 1 || echo piped"], {**env, "PYTHONPATH": paths}) as running:
         assert (await running.outcome())["code"] == 0
-    assert b"piped\r\n" in screen.output
+    await screen.shows(b"piped\r\n")
     assert screen.modes() == screen.modes_before
