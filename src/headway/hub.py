@@ -19,6 +19,7 @@ from headway.core.errors import ChildrenRunning, HeadwayError, KeyReused, NotFou
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, audiences, visible
 from headway.core.view import Event, Resync
+from headway.correlation import notice
 from headway.flusher import Flusher
 from headway.live import Feed, Live, Operation
 from headway.liveness import Liveness
@@ -222,7 +223,9 @@ class Activities:
             if known is None:
                 raise Unavailable("the start collided with another; try again")
             return known, False
-        return await self._newest(uuid), True
+        activity = await self._newest(uuid)
+        notice(activity)
+        return activity, True
 
     def report(self, uuid: str, news: Report) -> Activity:
         """Take in a report: a memory write, from any thread. The record as it will be seen.
