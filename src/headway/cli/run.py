@@ -15,17 +15,17 @@ import click
 import msgspec
 
 from headway.cli.connection import Connection, connecting
-from headway.cli.progress import RULES
 from headway.core.activity import DEFAULT_GRACE, State
+from headway.operations.process.progress import RULES
 from headway.wire.requests import MAX_GRACE
 from headway.wire.rules import activity_type
 
 if TYPE_CHECKING:
-    from headway.cli.meter import Meter
     from headway.cli.streams import Streams
     from headway.client.job import Job
     from headway.client.reporting import Reporting
     from headway.operations.process import ExitStatus, Process, Terminal
+    from headway.operations.process.progress.meter import Meter
 
 CANNOT_RUN = 126
 NOT_FOUND = 127
@@ -150,8 +150,8 @@ class Run:
         return status.code
 
     async def _run(self, terminal: Terminal | None) -> ExitStatus:
-        from headway.cli.meter import Meter
         from headway.cli.streams import Streams
+        from headway.operations.process.progress.meter import Meter
 
         meter = Meter(self._options.progress)
         streams = Streams(None if self._options.progress == "none" else meter, terminal)

@@ -6,8 +6,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from headway.cli.meter import Meter
 from headway.operations.process import Tee, Terminal
+from headway.operations.process.progress.meter import Meter
 from headway.operations.process.pump import Pump
 
 Output = Tee | int | None
