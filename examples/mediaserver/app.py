@@ -1,0 +1,162 @@
+"""The application. Its routes are what a media server has of its own; the activities are Headway's, at the root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from examples.mediaserver.catalogue import Catalogue, Item
+from examples.mediaserver.config import Config, Section
+from examples.mediaserver.containers import container, done, item_row, section_row
+from examples.mediaserver.jobs import Jobs
+from headway import Activities, Activity, Principal, Role
+from headway.server.answers import refusal
+from headway.server.embedded import ActivitiesApp
+
+ALL = "all"
+"""The name of all sections at once."""
+
+
+class MediaServer:
+    """One server: its database, its activities, and the application that serves both."""
+
+    def __init__(self, config: Config) -> None:
+        config.data.mkdir(parents=True, exist_ok=True)
+        self.config = config
+        self.activities = Activities(f"sqlite:{config.data / 'activities'}")
+        self.catalogue = Catalogue(config.data / "library.db")
+        self.jobs = Jobs(self.activities, self.catalogue, config.sections)
+        self.mounted = ActivitiesApp(self.activities, config.identify)
+        self.app = Starlette(
+            routes=[*self._routes(), Mount("/", self.mounted)],
+            exception_handlers={HTTPException: _refuse},
+            lifespan=self._lifespan,
+        )
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route("/library", self.library),
+            Route("/library/sections", self.sections),
+            Route("/library/sections/", self.sections),
+            Route("/library/sections/{section}/all", self.section_items),
+            Route("/library/sections/{section}/refresh", self.refresh_section, methods=["GET", "POST"]),
+            Route("/library/sections/{section}/refresh", self.cancel_refresh, methods=["DELETE"]),
+            Route("/library/metadata/{items}", self.items),
+            Route("/library/metadata/{items}/refresh", self.refresh_items, methods=["PUT"]),
+            Route("/library/optimize", self.optimize, methods=["PUT"]),
+            Route("/media/subscriptions/process", self.process_subscriptions, methods=["POST"]),
+            Route("/status/sessions", self.sessions),
+        ]
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        async with self.activities:
+            yield
+        self.catalogue.close()
+
+    # What anybody with a token may read. Plain functions run in threads, where the database may take its time.
+
+    def library(self, request: Request) -> Response:
+        self._user(request)
+        return container(request, identifier="com.plexapp.plugins.library", title1="Plex Library")
+
+    async def sections(self, request: Request) -> Response:
+        self._user(request)
+        rows = [section_row(one, refreshing=self.jobs.refreshing(one) is not None) for one in self.config.sections]
+        return container(request, title1="Plex Library", Directory=rows)
+
+    def section_items(self, request: Request) -> Response:
+        self._user(request)
+        (section,) = self._sections(request)
+        asked = request.query_params
+        found = self.catalogue.items(section.id, asked.get("title", ""))
+        if asked.get("type", section.kind.code) != section.kind.code:  # artists and albums are not rows of their own
+            found = []
+        start, size = _page(request, "Start", 0), _page(request, "Size", len(found))
+        rows = [item_row(item, section) for item in found[start : start + size]]
+        return container(request, offset=start, totalSize=len(found), librarySectionID=section.id, Metadata=rows)
+
+    def items(self, request: Request) -> Response:
+        self._user(request)
+        rows = [
+            item_row(item, section) for item in self._items(request) if (section := self.config.section(item.section))
+        ]
+        return container(request, Metadata=rows)
+
+    def sessions(self, request: Request) -> Response:
+        self._user(request)
+        return container(request)
+
+    # What starts an activity
+
+    async def refresh_section(self, request: Request) -> Response:
+        user, force = self._owner(request), request.query_params.get("force") == "1"
+        started = [await self.jobs.refresh_section(one, user, force=force) for one in self._sections(request)]
+        return _begun(done(request), started[0])
+
+    async def cancel_refresh(self, request: Request) -> Response:
+        user = self._owner(request)
+        for section in self._sections(request):
+            await self.jobs.cancel_refresh(section, user)
+        return done(request)
+
+    async def refresh_items(self, request: Request) -> Response:
+        user, items = self._user(request), await asyncio.to_thread(self._items, request)
+        return _begun(done(request), await self.jobs.refresh_items(items, user.user))
+
+    async def optimize(self, request: Request) -> Response:
+        wait = request.query_params.get("async") != "1"
+        return _begun(done(request), await self.jobs.optimize(self._owner(request), wait=wait))
+
+    async def process_subscriptions(self, request: Request) -> Response:
+        return _begun(Response(media_type="text/html"), await self.jobs.process_subscriptions(self._owner(request)))
+
+    # Who asks, and for what
+
+    def _user(self, request: Request) -> Principal:
+        user = self.config.identify(request)
+        if user is None:
+            raise HTTPException(401)
+        return user
+
+    def _owner(self, request: Request) -> int:
+        user = self._user(request)
+        if user.role is not Role.ADMIN:
+            raise HTTPException(403)
+        return user.user
+
+    def _sections(self, request: Request) -> tuple[Section, ...]:
+        asked = request.path_params["section"]
+        found = tuple(one for one in self.config.sections if asked in (ALL, str(one.id)))
+        if not found:
+            raise HTTPException(404)
+        return found
+
+    def _items(self, request: Request) -> list[Item]:
+        asked = request.path_params["items"].split(",")
+        found = self.catalogue.find([int(id) for id in asked if id.isdecimal()])
+        if not found:
+            raise HTTPException(404)
+        return found
+
+
+def _begun(response: Response, activity: Activity) -> Response:
+    response.headers["X-Plex-Activity"] = activity.uuid
+    return response
+
+
+def _page(request: Request, name: str, default: int) -> int:
+    name = f"X-Plex-Container-{name}"
+    value = request.headers.get(name) or request.query_params.get(name, "")
+    return int(value) if value.isdecimal() else default
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return refusal(request, error)
