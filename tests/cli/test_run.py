@@ -11,9 +11,6 @@ from typing import Any
 
 import pytest
 
-from headway.cli.run import ending
-from headway.core.activity import State
-from headway.operations.process import ExitStatus
 from tests.cli.invoking import PROGRAM, environment, program
 from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import Drop, Hang, Reply, ScriptedServer, eventually, free_port, html, refused
@@ -230,21 +227,3 @@ class TestCancel:
             eventually(lambda: headway.rows)
             headway.change(headway.only, state="lost", error="abandoned")
             assert started.wait(60) == 128 + signal.SIGTERM
-
-
-@pytest.mark.parametrize(
-    ("returncode", "asked", "state", "error"),
-    [
-        (0, False, State.SUCCEEDED, None),
-        (0, True, State.SUCCEEDED, None),
-        (3, False, State.FAILED, "exit status 3"),
-        (3, True, State.CANCELLED, None),
-        (-signal.SIGTERM, False, State.FAILED, "killed by SIGTERM"),
-        (-signal.SIGTERM, True, State.CANCELLED, None),
-        (-signal.SIGKILL, True, State.CANCELLED, None),
-        (-signal.SIGSEGV, True, State.FAILED, "killed by SIGSEGV"),
-        (-40, False, State.FAILED, "killed by signal 40"),
-    ],
-)
-def test_how_it_ended(returncode: int, asked: bool, state: State, error: str | None) -> None:
-    assert ending(ExitStatus.of(returncode), asked_to_stop=asked) == (state, error)

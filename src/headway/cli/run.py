@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import click
 import msgspec
 
 from headway.cli.connection import Connection, connecting
-from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.activity import DEFAULT_GRACE
 from headway.operations.process.progress import RULES
 from headway.wire.requests import MAX_GRACE
 from headway.wire.rules import activity_type
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 CANNOT_RUN = 126
 NOT_FOUND = 127
 """What shells report of a command that cannot be run, or is not there (POSIX, Shell Command Language 2.8.2)."""
-
-LOOK = 0.5
-"""Seconds between two looks for a line that was left unfinished."""
-
-OURS = (signal.SIGTERM, signal.SIGKILL)
-"""What a stop sends."""
-
 
 _log = logging.getLogger("headway")
 
@@ -135,6 +127,7 @@ class Run:
     async def main(self) -> int:
         """Run it to its end; the exit code to pass on."""
         from headway.operations.process import CommandNotFound, SpawnError, Terminal
+        from headway.operations.process.ending import ending
 
         terminal = Terminal.find()
         try:
@@ -161,7 +154,7 @@ class Run:
             self._report(process, meter)
         except Exception:  # whatever it is, it is no reason to leave the command alone
             _log.debug("cannot report", exc_info=True)
-        looking = asyncio.ensure_future(_look(meter))
+        looking = asyncio.ensure_future(meter.watch())
         try:
             status = await process.wait()
             await streams.drained()
@@ -214,34 +207,6 @@ class Run:
         process = self._process
         if process is not None and process.status is None and self._stopping is None:
             self._stopping = asyncio.ensure_future(process.stop(self._options.grace))
-
-
-async def _look(meter: Meter) -> None:
-    while True:
-        await asyncio.sleep(LOOK)
-        meter.flush()
-
-
-def ending(status: ExitStatus, *, asked_to_stop: bool) -> tuple[State, str | None]:
-    """How a command has ended, for the record.
-
-    Only what ended because of a stop was cancelled: with an exit code of its own, or by a signal of ours. What finished
-    all the same succeeded; what crashed failed.
-    """
-    if status.code == 0:
-        return State.SUCCEEDED, None
-    if asked_to_stop and (status.signal is None or status.signal in OURS):
-        return State.CANCELLED, None
-    if status.signal is None:
-        return State.FAILED, f"exit status {status.code}"
-    return State.FAILED, f"killed by {_signal_name(status.signal)}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
 
 
 def _folder() -> str:

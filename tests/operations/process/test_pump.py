@@ -77,7 +77,7 @@ async def test_without_a_destination_it_can_read_on(pipes: Pipes) -> None:
     seen: list[bytes] = []
     reader, destination = os.pipe()
     os.close(reader)
-    pump = Pump(pipes.source, Tee(destination, seen.append), outlive_destination=True)
+    pump = Pump(pipes.source, Tee(destination, seen.append, outlive_destination=True))
     os.write(pipes.job, b"one")
     await until(lambda: seen == [b"one"], "it is seen")
     os.write(pipes.job, b"two")

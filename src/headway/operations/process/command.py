@@ -15,12 +15,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from headway.core.errors import HeadwayError
+
 MISSING = (errno.ENOENT, errno.ENOTDIR)
 EXHAUSTED = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
-class SpawnError(Exception):
+class SpawnError(HeadwayError):
     """The command could not be started."""
+
+    code = "cannot_start"
 
 
 class CommandNotFound(SpawnError):

@@ -43,7 +43,7 @@ class JobControl:
         self._send = send
         self._interactive = interactive
         self._pty = PseudoTerminal(terminal)
-        self._pump = Pump(os.dup(self._pty.master), Tee(terminal.screen, on_output), outlive_destination=True)
+        self._pump = Pump(os.dup(self._pty.master), Tee(terminal.screen, on_output, outlive_destination=True))
         self._keyboard = Keyboard(terminal.keyboard, self._pty.master)
         self._held = contextlib.ExitStack()
         self._held.enter_context(

@@ -32,10 +32,10 @@ class Process:
         self._leader = leader
         self._lineage = lineage
         self._wiring = wiring
-        self._reaped = asyncio.Event()
         self._escalation: Escalation | None = None
         self._stopping: asyncio.Task[Stopped] | None = None
         self._held = held
+        self._over = asyncio.ensure_future(self._see_off())
         self._ended = asyncio.ensure_future(self._supervise())
 
     @classmethod
@@ -90,6 +90,10 @@ class Process:
         nothing of it runs. What it left behind in the background goes on, and is reaped when it dies."""
         return await asyncio.shield(self._ended)
 
+    async def over(self) -> ExitStatus:
+        """As `wait`, but not for what it wrote, which is on its way for as long as nobody takes it."""
+        return await asyncio.shield(self._over)
+
     async def stop(self, grace: float) -> Stopped:
         """Stop all of it: SIGTERM and SIGCONT, then, `grace` seconds later, SIGKILL. Afterwards nothing of it runs.
 
@@ -97,37 +101,47 @@ class Process:
         behind. Several calls are one stop, of the shortest grace. Returns when it is true, however long that takes: a
         process that runs as another user, or is stuck in the kernel, may keep it waiting.
         """
-        if self._escalation is None or self._stopping is None:
+        if self._escalation is None or self._stopping is None or self._stopping.cancelled():
             self._escalation = Escalation(self._lineage, subreaper.ask, grace, ended=self.status is not None)
             self._stopping = asyncio.ensure_future(self._escalate(self._escalation))
-            if not self._reaped.is_set():
+            if not self._over.done():
                 self._leader.resume()
         else:
             self._escalation.tighten(grace)
         stopped = await asyncio.shield(self._stopping)
-        await self._reaped.wait()
+        if not self._over.cancelled():
+            await asyncio.shield(self._over)
         return stopped
 
     def send_signal(self, signum: int) -> None:
         """Signal the command's process group; nothing once it has ended."""
         self._lineage.signal_group(signum)
 
+    async def _see_off(self) -> ExitStatus:
+        self.status = status = await self._leader.exited(self._suspended)
+        if self._stopping is not None:
+            await asyncio.wait({self._stopping})
+        self._bury()
+        return status
+
     async def _supervise(self) -> ExitStatus:
         try:
-            self.status = await self._leader.exited(self._suspended)
-            if self._stopping is not None:
-                await asyncio.wait({self._stopping})
-            self._lineage.release()
-            self._leader.reap()
-            self._reaped.set()
+            status = await self.over()
             await self._wiring.drained()
-            return self.status
+            return status
         finally:
             self._held.close()
 
     async def _escalate(self, escalation: Escalation) -> Stopped:
         with subreaper.used():
-            return await escalation.run()
+            stopped = await escalation.run()
+            if self._over.cancelled():  # the loop is ending, and has cancelled all its tasks
+                self._bury()
+            return stopped
+
+    def _bury(self) -> None:
+        self._lineage.release()
+        self._leader.reap()
 
     async def _suspended(self) -> None:
         # A process that is stopped itself could not be asked to stop anything: no stepping back any more.

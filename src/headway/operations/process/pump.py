@@ -34,26 +34,24 @@ class Tee:
     """A stream of the job that goes to the descriptor `to` (None: nowhere) byte for byte, and past `on_output`.
 
     `on_output` is called in the stream's own thread with each piece, and delays the job as long as it takes: it should
-    do no more than remember. If it raises, that is logged, and it is not called again.
+    do no more than remember. If it raises, that is logged, and it is not called again. When nothing can be written any
+    more, the job gets SIGPIPE as it would without us, or with `outlive_destination` it is read on to nowhere.
     """
 
     to: int | None = None
     on_output: OnOutput | None = None
+    outlive_destination: bool = False
 
 
 class Pump:
     """Copies `source` to a tee's destination."""
 
-    def __init__(self, source: int, tee: Tee, *, outlive_destination: bool = False) -> None:
-        """Takes over `source`, an end of a pipe or terminal that is ours alone: makes it non-blocking, and closes it.
-
-        When nothing can be written any more, the source is closed, so that the job gets SIGPIPE as it would without us,
-        or with `outlive_destination` read on to nowhere.
-        """
+    def __init__(self, source: int, tee: Tee) -> None:
+        """Takes over `source`, an end of a pipe or terminal that is ours: makes it non-blocking, and closes it."""
         self._source = source
         self._to = tee.to
         self._on_output = tee.on_output
-        self._outlive_destination = outlive_destination
+        self._outlive_destination = tee.outlive_destination
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
         self._asked: list[asyncio.Future[None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -13,6 +14,9 @@ from headway.operations.process.progress.reading import Reading
 
 QUIET = 0.25
 """Seconds of silence after which an unfinished line counts as it stands."""
+
+LOOK = 0.5
+"""Seconds between two looks for such a line."""
 
 SHARE = 0.1
 """The part of the time that may be spent on reading. What is printed waits for it, and so does the command: one that
@@ -86,6 +90,12 @@ class Meter:
             self._fed_at = None
             for stream in self._streams:
                 self._tell(stream.flush())
+
+    async def watch(self) -> None:
+        """Look for lines that are left unfinished, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            self.flush()
 
     def _tell(self, reading: Reading | None) -> None:
         if reading is None:
