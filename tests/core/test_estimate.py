@@ -11,7 +11,8 @@ from headway.core.estimate import QUANTILES, RUNS_NEEDED, Estimate, Expectation,
 SECONDS = st.floats(min_value=0, max_value=1e9)
 DURATIONS = st.lists(SECONDS, min_size=RUNS_NEEDED, max_size=60)
 FRACTION = st.none() | st.floats(min_value=0, max_value=1)
-RATE_ETA = st.none() | SECONDS
+RATE_ETA = st.none() | st.floats(min_value=0)
+ELAPSED = st.floats(allow_nan=False, allow_infinity=False)  # below 0 too: a clock may be set back
 
 NIGHTLY = [600.0, 590.0, 640.0, 610.0, 605.0, 580.0, 620.0, 600.0]
 MIXED = [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0]
@@ -117,6 +118,23 @@ def test_runs_that_all_took_equally_long_still_leave_a_doubt() -> None:
 
 def test_a_run_at_100_percent_is_almost_done() -> None:
     assert told(100.0, 1.0, 0.0).left <= 2
+    assert told(595.0, 1.0, 0.0, history(NIGHTLY)).left <= 10
+
+
+def test_uneven_work_makes_the_rate_less_sure() -> None:
+    steady, hurried = told(50.0, 0.5, 50.0), told(50.0, 0.5, 15.0)
+    assert width(hurried) > width(steady)
+    assert hurried.left == pytest.approx(15)
+
+
+def test_work_taken_up_where_an_earlier_run_stopped_is_estimated_by_its_rate() -> None:
+    resumed = told(2.0, 0.6, 40.0)  # by the time spent alone it would be over in little more than a second
+    assert resumed.left == pytest.approx(40)
+    assert resumed.high < 1000
+
+
+def test_an_endless_rate_says_nothing() -> None:
+    assert remaining(10.0, 0.5, math.inf, None) is None
 
 
 @given(st.lists(st.floats(), max_size=40))
@@ -135,13 +153,13 @@ def test_a_summary_keeps_the_extremes_and_knows_no_order(durations: list[float])
     assert history(durations[::-1]) == expected
 
 
-@given(SECONDS, FRACTION, RATE_ETA, st.none() | DURATIONS)
+@given(ELAPSED, FRACTION, RATE_ETA, st.lists(st.floats(), max_size=40))
 def test_an_estimate_lies_in_its_range_and_is_finite(
-    elapsed: float, fraction: float | None, rate_eta: float | None, durations: list[float] | None
+    elapsed: float, fraction: float | None, rate_eta: float | None, durations: list[float]
 ) -> None:
-    estimate = remaining(elapsed, fraction, rate_eta, durations and expectation(durations))
+    estimate = remaining(elapsed, fraction, rate_eta, expectation(durations))
     if estimate is None:
-        assert rate_eta is None
+        assert rate_eta is None or math.isinf(rate_eta)
     else:
         assert 0 <= estimate.low <= estimate.left <= estimate.high < math.inf
 
