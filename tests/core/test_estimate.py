@@ -102,7 +102,8 @@ def test_a_rate_and_a_history_that_agree_are_surer_than_either() -> None:
 
 def test_a_rate_and_a_history_that_contradict_each_other_widen_the_range() -> None:
     expected = history(NIGHTLY)
-    assert width(told(60.0, 0.01, 6000.0, expected)) > width(told(60.0, 0.1, 540.0, expected))
+    assert width(told(60.0, 0.01, 6000.0, expected)) > width(told(60.0, None, None, expected))
+    assert width(told(60.0, 0.01, 6000.0, expected)) > width(told(60.0, 0.01, 6000.0))
 
 
 def test_few_past_runs_give_a_wider_range_than_many_like_them() -> None:
@@ -119,6 +120,10 @@ def test_runs_that_all_took_equally_long_still_leave_a_doubt() -> None:
 def test_a_run_at_100_percent_is_almost_done() -> None:
     assert told(100.0, 1.0, 0.0).left <= 2
     assert told(595.0, 1.0, 0.0, history(NIGHTLY)).left <= 10
+
+
+def test_the_rate_gets_surer_as_the_work_gets_done() -> None:
+    assert width(told(10.0, 0.1, 90.0)) > width(told(50.0, 0.5, 50.0)) > width(told(90.0, 0.9, 10.0))
 
 
 def test_uneven_work_makes_the_rate_less_sure() -> None:
