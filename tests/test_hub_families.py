@@ -110,7 +110,7 @@ async def test_a_child_whose_start_comes_long_after_the_cancel_of_its_parent_is_
         starting = asyncio.create_task(activities.run(parent=parent.uuid))
         await until(lambda: starts_of(store, parent))
         await activities.request_cancel(parent.uuid)
-        await until(lambda: not activities._cascades)  # what could be reached has been reached
+        await until(lambda: not activities._cascade.busy)  # what could be reached has been reached
         store.release()
         await cancelling(activities, (await starting).uuid)
 

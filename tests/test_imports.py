@@ -21,7 +21,10 @@ class Rule(NamedTuple):
 
 # cli, testing → server | client | integrations → hub, reporter, operations | stores → wire | ports → core
 BASE = "core ports wire"
-HUB_PARTS = "hub admission correlation flusher live liveness registry reporter operations"
+HUB_PARTS = (
+    "hub admission cascade changes context correlation flusher live liveness portal registry reporter shares starts"
+    " track operations"
+)
 HUB = f"{BASE} {HUB_PARTS}"
 SIDES = f"{HUB} stores server client integrations"
 RULES = {

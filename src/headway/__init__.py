@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headway.admission import Limits
+    from headway.context import current
     from headway.core.activity import Activity, CancelRequest, State
-    from headway.core.errors import HeadwayError
+    from headway.core.errors import Cancelled, HeadwayError
     from headway.core.policy import EVERYTHING, Principal, Role
     from headway.core.progress import Progress
     from headway.core.view import Event, Kind, Resync
     from headway.hub import Activities
+    from headway.operations.options import StartOptions
+    from headway.operations.spawn import Spawned
     from headway.reporter import Reporter
     from headway.stores import StoreError, open_store
 
@@ -30,6 +33,7 @@ __all__ = [
     "Activities",
     "Activity",
     "CancelRequest",
+    "Cancelled",
     "Event",
     "HeadwayError",
     "Kind",
@@ -39,9 +43,12 @@ __all__ = [
     "Reporter",
     "Resync",
     "Role",
+    "Spawned",
+    "StartOptions",
     "State",
     "StoreError",
     "__version__",
+    "current",
     "open_store",
 ]
 
@@ -49,6 +56,7 @@ _HOMES = {
     "Activities": "headway.hub",
     "Activity": "headway.core.activity",
     "CancelRequest": "headway.core.activity",
+    "Cancelled": "headway.core.errors",
     "EVERYTHING": "headway.core.policy",
     "Event": "headway.core.view",
     "HeadwayError": "headway.core.errors",
@@ -59,8 +67,11 @@ _HOMES = {
     "Reporter": "headway.reporter",
     "Resync": "headway.core.view",
     "Role": "headway.core.policy",
+    "Spawned": "headway.operations.spawn",
+    "StartOptions": "headway.operations.options",
     "State": "headway.core.activity",
     "StoreError": "headway.stores",
+    "current": "headway.context",
     "open_store": "headway.stores",
 }
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from headway.core.errors import TooMany, Unavailable
+from headway.core.errors import InvalidInput, TooMany, Unavailable
+from headway.live import Live
 from headway.registry import Registry
 
 
@@ -20,6 +21,10 @@ class Limits(msgspec.Struct, frozen=True):
 
     live_per_owner: int = 1_000
     live: int = 20_000
+    children: int = 1_000
+    """Live children of one activity."""
+    depth: int = 8
+    """Levels of a tree of activities, the root included."""
     retention: float = 7 * 24 * 3600.0
     """Seconds that ended activities stay in history."""
     history: int = 100_000
@@ -49,6 +54,14 @@ class Admission:
             self._starting[owner] -= 1
             if not self._starting[owner]:
                 del self._starting[owner]
+
+    def admit_child(self, parent: Live) -> None:
+        """Raise ``TooMany`` or ``InvalidInput`` unless the parent may have another child."""
+        limits = self._limits
+        if len(parent.children) >= limits.children:
+            raise TooMany(f"parentUUID: {limits.children} children of this activity are live; end some first")
+        if parent.depth >= limits.depth:
+            raise InvalidInput(f"parentUUID: is on level {parent.depth} of its tree, and there are {limits.depth}")
 
 
 def uuid_of(secret: bytes, owner: int, key: str) -> str:

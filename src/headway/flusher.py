@@ -107,18 +107,42 @@ class Flusher:
 
     async def _collect(self) -> list[tuple[Live, Report, Write]]:
         batch: list[tuple[Live, Report, Write]] = []
-        for uuid in list(self._dirty):  # what is marked from here on belongs to the next flush
-            live = self._dirty[uuid]
-            if live.lock.locked():  # a lifecycle change is on its way and takes the draft along, or leaves it
-                continue
-            del self._dirty[uuid]
-            await live.lock.acquire()  # hardly ever waits: only for a change that was waiting for the last one
-            draft = None if live.activity.ended else live.take()
-            if draft is None:
-                live.tried = live.taken
-                live.lock.release()
-                continue
-            write = Write(lifecycle.report(live.activity, draft, live.noted_at), live.activity.fence, durable=False)
-            batch.append((live, draft, write))
-            self._in_flight[uuid] = live
+        marked = {uuid: live.depth for uuid, live in list(self._dirty.items())}
+        # From the leaves to the roots: what a child reports shows in all above it in the same flush.
+        for depth in range(max(marked.values(), default=0), 0, -1):
+            for uuid in [uuid for uuid, level in marked.items() if level == depth]:
+                taken = await self._take(self._dirty[uuid])
+                if taken is None:
+                    continue
+                batch.append(taken)
+                parent = self._passed_on(taken[0], taken[2].activity)
+                if parent is not None:
+                    marked.setdefault(parent.activity.uuid, depth - 1)
         return batch
+
+    async def _take(self, live: Live) -> tuple[Live, Report, Write] | None:
+        uuid = live.activity.uuid
+        if live.lock.locked():  # a lifecycle change is on its way and takes the draft along, or leaves it
+            return None
+        del self._dirty[uuid]
+        await live.lock.acquire()  # hardly ever waits: only for a change that was waiting for the last one
+        draft = None if live.activity.ended else live.take()
+        if draft is None:
+            live.tried = live.taken
+            live.lock.release()
+            return None
+        self._in_flight[uuid] = live
+        changed = lifecycle.report(live.activity, draft, live.noted_at)
+        return live, draft, Write(changed, live.activity.fence, durable=False)
+
+    def _passed_on(self, live: Live, activity: Activity) -> Live | None:
+        """Let the parent know how far its child is. What does not get committed after all is put right by what is."""
+        parent = live.parent
+        if parent is None or parent.activity.ended:
+            return None
+        parent.shares.put(activity)
+        if not parent.shares.changed:
+            return None
+        parent.note(None, live.noted_at, live.heard)
+        self._dirty[parent.activity.uuid] = parent
+        return parent

@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import uuid as uuids
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
-from typing import Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, ParamSpec, Self, TypeVar, Unpack
 
-from headway.admission import Admission, Limits, uuid_of
+from headway.admission import Limits
+from headway.cascade import Cascade
+from headway.changes import Changes
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
-from headway.core.errors import ChildrenRunning, HeadwayError, KeyReused, NotFound, Unavailable
+from headway.core.errors import ChildrenRunning, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, audiences, visible
 from headway.core.view import Event, Resync
-from headway.correlation import notice
 from headway.flusher import Flusher
 from headway.live import Feed, Live, Operation
 from headway.liveness import Liveness
-from headway.operations.task import TaskActivity
-from headway.ports import Clock, HistoryQuery, Store, SystemClock, Write
+from headway.operations import remote, spawn
+from headway.operations.decorate import Decorator
+from headway.operations.options import StartOptions
+from headway.operations.start import Start
+from headway.portal import Portal
+from headway.ports import Clock, HistoryQuery, Store, SystemClock
 from headway.registry import Registry
+from headway.starts import Starts
 from headway.stores import open_store
 
-Decision = Callable[[Activity, float], Activity]
-"""From the newest record and the time (seconds since the epoch) to the changed record; raises to change nothing."""
-
+P = ParamSpec("P")
+T = TypeVar("T")
 
 RETRY = 1.0
 """Seconds between two tries of a change that the store cannot take now."""
@@ -54,13 +59,15 @@ class Activities:
         self.node = uuids.uuid4().hex
         self.epoch = ""
         self.secret = b""
-        self._new_uuid = new_uuid
         self.registry = Registry(self.clock.monotonic)
         """Everything committed. Others read it; the store alone fills it."""
-        self._admission = Admission(self.limits, self.registry)
-        self._cascades: set[asyncio.Task[None]] = set()
         self._flusher = Flusher(self.store)
+        self._changes = Changes(self.store, self.registry, self._flusher, self.clock)
+        self._starts = Starts(self, new_uuid)
+        self._cascade = Cascade(self)
         self._liveness = Liveness(self)
+        self.portal = Portal()
+        """The way to the event loop that all of this runs on."""
         self._opening = asyncio.Lock()
         self._open = self._closing = False
 
@@ -73,6 +80,7 @@ class Activities:
         """Open the store and take up where it left off; once open, nothing. The first start does it too, for hosts
         that have no place to do it. Raises ``StoreError``.
         """
+        self.portal.attach()
         async with self._opening:
             if not self._open:
                 self._closing = False
@@ -90,7 +98,7 @@ class Activities:
             self._open = True
             undo.callback(self._shut)
             for live in list(self.registry.live.values()):
-                self._act_on(live)  # a cancel may not have reached all below it when the last process died
+                self._cascade.follow(live)  # a cancel may not have reached all below it when the last process died
             await self._liveness.start()
             undo.pop_all()
 
@@ -104,6 +112,7 @@ class Activities:
             rest.push_async_callback(self._flusher.stop)
             rest.callback(self._shut)
             await self._liveness.stop()
+        self.portal.detach()
 
     def _shut(self) -> None:
         self._open = False
@@ -114,6 +123,22 @@ class Activities:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def __enter__(self) -> Self:
+        """For a program without an event loop: open on a loop in a thread of its own."""
+        self.call(self.open)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.call(self.close)
+        self.portal.stop()
+
+    def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Any coroutine method from a thread, such as ``activities.call(activities.get, uuid)``; waits for it.
+
+        Raises what it raises, and RuntimeError where an event loop runs, which must not wait.
+        """
+        return self.portal.call(function, *args, **kwargs)
 
     # Reading
 
@@ -127,7 +152,7 @@ class Activities:
 
     async def get(self, uuid: str, scope: Scope = EVERYTHING) -> Activity:
         """One activity, live or ended. Raises ``NotFound`` for what does not exist within the scope."""
-        activity = await self._newest(uuid)
+        activity = await self._changes.newest(uuid)
         if not visible(activity, scope):
             raise NotFound
         return activity
@@ -171,11 +196,44 @@ class Activities:
             async for event in news:
                 yield event
 
-    # Changing
+    # Operations of this program
 
-    def start(self, type: str, **options: Any) -> TaskActivity:
-        """``async with activities.start("library.scan", title="Films") as activity:``; see ``TaskActivity``."""
-        return TaskActivity(self, type, **options)
+    def start(self, type: str, **options: Unpack[StartOptions]) -> Start:
+        """``async with activities.start("library.scan", title="Films") as activity:``, or ``with`` in a thread.
+
+        The block is the operation; see ``Start``. Raises ``InvalidInput`` for what a rule forbids.
+        """
+        return Start(self, type, **options)
+
+    async def spawn(
+        self,
+        type: str,
+        function: Callable[..., Coroutine[Any, Any, T]] | Callable[..., T],
+        *args: Any,
+        **options: Unpack[StartOptions],
+    ) -> spawn.Spawned[T]:
+        """Run a function as an operation that goes on by itself: a coroutine function in a task, any other in a thread.
+
+        Returns as soon as the start is on record. In the function, ``headway.current()`` is its reporter. Raises what
+        ``create`` raises.
+        """
+        return await spawn.spawn(self, type, function, args, options)
+
+    async def delegate(
+        self, type: str, *, lease: float = remote.LEASE, key: str | None = None, **options: Unpack[StartOptions]
+    ) -> Activity:
+        """Start an activity for a worker elsewhere, which reports by HTTP under its uuid.
+
+        ``lease``: seconds without a sign of life after which it is lost, 10..86,400. ``key``: the same owner and key
+        give the same activity. Raises what ``create`` raises.
+        """
+        return await remote.delegate(self, type, lease=lease, key=key, **options)
+
+    def activity(self, type: str, **options: Any) -> Decorator:
+        """Decorator: each call of the function is an operation; see ``Decorator``."""
+        return Decorator(self, type, options)
+
+    # Records and their changes
 
     async def create(
         self,
@@ -196,36 +254,9 @@ class Activities:
         ``TooMany`` and ``Unavailable`` at a limit, ``StorageFull``.
         """
         await self._ready()
-        uuid = str(self._new_uuid()) if key is None else uuid_of(self.secret, owner, key)
-        if key is not None and (known := await self._started_before(uuid, fingerprint)):
-            return known, False
-        family = self._family(parent, owner)
-        started = lifecycle.start(
-            uuid,
-            type,
-            owner,
-            self.clock.now(),
-            parent=None if family is None else family.activity,
-            fingerprint=fingerprint,
-            node=None if operation is None else self.node,
-            **attributes,
+        return await self._starts.make(
+            type, owner, key=key, fingerprint=fingerprint, parent=parent, operation=operation, **attributes
         )
-        with ExitStack() as room:
-            room.enter_context(self._admission.admit(owner))
-            room.enter_context(self.registry.expected(uuid, family, operation))
-            committing = asyncio.ensure_future(self.store.commit([Write(started, None)]))
-            # Whoever gives up waiting must not take away what the start needs while it is on its way.
-            room = room.pop_all()
-            committing.add_done_callback(lambda _: room.close())
-        (revision,) = await asyncio.shield(committing)
-        if revision is None:  # a parallel request with the same key was first
-            known = await self._started_before(uuid, fingerprint)
-            if known is None:
-                raise Unavailable("the start collided with another; try again")
-            return known, False
-        activity = await self._newest(uuid)
-        notice(activity)
-        return activity, True
 
     def report(self, uuid: str, news: Report) -> Activity:
         """Take in a report: a memory write, from any thread. The record as it will be seen.
@@ -239,13 +270,13 @@ class Activities:
                 raise NotFound
             return lifecycle.report(ended, news, self.clock.now())  # raises what fits
         live.seen = self.clock.monotonic()
-        live.note(news, self.clock.now())
+        live.note(news, self.clock.now(), live.seen)
         self._flusher.mark(live)
         return live.preview()
 
     def tell(self, live: Live) -> None:
         """An activity's source has something to say; from any thread."""
-        live.note(None, self.clock.now())
+        live.note(None, self.clock.now(), self.clock.monotonic())
         self._flusher.mark(live)
 
     def preview(self, activity: Activity) -> Activity:
@@ -260,14 +291,25 @@ class Activities:
             live.seen = self.clock.monotonic()
 
     async def request_cancel(
-        self, uuid: str, scope: Scope = EVERYTHING, *, by: int | None = None, reason: str | None = None
+        self,
+        uuid: str,
+        scope: Scope = EVERYTHING,
+        *,
+        by: int | None = None,
+        reason: str | None = None,
+        required: bool = False,
     ) -> Activity:
         """Put a cancel on record, on the activity and what is below it; it is durable on return.
 
-        Raises ``NotFound`` (unknown, foreign, or ended with no cancel on record) and ``NotCancellable``.
+        ``required``: also on one that users may not cancel, as for a timeout or a shutdown. Raises
+        ``NotFound`` (unknown, foreign, or ended with no cancel on record) and ``NotCancellable``.
         """
         await self.get(uuid, scope)
-        return await self._change(uuid, lambda now_is, now: lifecycle.request_cancel(now_is, now, by=by, reason=reason))
+
+        def decide(activity: Activity, now: float) -> Activity:
+            return lifecycle.request_cancel(activity, now, by=by, reason=reason, required=required)
+
+        return await self._changes.make(uuid, decide)
 
     async def finish(
         self, uuid: str, state: State, *, error: str | None = None, news: Report | None = None
@@ -280,22 +322,26 @@ class Activities:
                 raise ChildrenRunning(f"{len(live.children)} of its children are still running; end them first")
             return lifecycle.finish(activity, state, now, error=error, news=news or Report())
 
-        return await self._change(uuid, decide)
+        return await self._changes.make(uuid, decide)
 
     async def give_up(self, uuid: str, reason: str) -> Activity:
         """End an activity as lost and fence off whoever runs it."""
-        return await self._change(uuid, lambda activity, now: lifecycle.expire(activity, now, reason))
+        return await self._changes.make(uuid, lambda activity, now: lifecycle.expire(activity, now, reason))
 
     async def abandon(self, uuid: str, scope: Scope = EVERYTHING, *, by: int | None = None) -> Activity:
         """Give an activity up although it may still run: it ends as lost, its worker is fenced off, and a cancel is on
         record. Raises ``NotFound`` (unknown, foreign, or ended with no cancel on record).
         """
         await self.get(uuid, scope)
-        return await self._change(uuid, lambda activity, now: lifecycle.abandon(activity, now, by=by))
+        return await self._changes.make(uuid, lambda activity, now: lifecycle.abandon(activity, now, by=by))
 
     async def mark_overdue(self, uuid: str) -> Activity:
         """Show that an activity still runs after its grace."""
-        return await self._change(uuid, lifecycle.become_overdue)
+        return await self._changes.make(uuid, lifecycle.become_overdue)
+
+    async def mark_stalled(self, uuid: str) -> Activity:
+        """Show that an activity lives and has long said nothing of its work."""
+        return await self._changes.make(uuid, lifecycle.become_stalled)
 
     async def insist(self, change: Callable[[], Awaitable[object]]) -> None:
         """Make a change as soon as the store and its children let it, unless the hub is closed before. Raises what it
@@ -316,84 +362,15 @@ class Activities:
             raise Unavailable("the server is stopping")
         await self.open()
 
-    async def _newest(self, uuid: str) -> Activity:
-        activity = self.registry.known(uuid) or await self.store.get(uuid)
-        if activity is None:
-            raise NotFound
-        return activity
-
-    async def _change(self, uuid: str, decide: Decision) -> Activity:
-        """Read, decide, compare-and-set; again when somebody else was first."""
-        while (live := self.registry.live.get(uuid)) is not None:
-            async with live.lock:
-                if live.activity.ended:
-                    continue
-                draft, committed = live.take(), False
-                try:
-                    now = self.clock.now()
-                    base = live.activity if draft is None else lifecycle.report(live.activity, draft, live.noted_at)
-                    changed = decide(base, now)
-                    if changed is base:
-                        return live.activity
-                    (revision,) = await self.store.commit([Write(changed, live.activity.fence)])
-                    committed = revision is not None
-                finally:
-                    if not committed and draft is not None:
-                        live.give_back(draft)
-                        self._flusher.mark(live)
-                if committed:
-                    return await self._newest(uuid)
-        newest = await self._newest(uuid)
-        if not newest.ended:  # committed, but its news has not come through yet: nothing can be promised
-            raise Unavailable("the activity is only just known here; try again")
-        return decide(newest, self.clock.now())
-
     def _published(self, activities: Sequence[Activity]) -> None:
         scopes: set[Scope] = set()
         for activity in activities:
             scopes.update(audiences(activity))
             moved = self.registry.apply(activity)
             if moved is not None:
-                self._act_on(moved)
+                self._cascade.follow(moved)
+            parent = self.registry.parent(activity)
+            if parent is not None and parent.shares.changed:
+                self.tell(parent)
         for scope in scopes:
             self.feed(scope).changed.fire()
-
-    def _act_on(self, live: Live) -> None:
-        """A lifecycle change is committed: carry it to whoever must know."""
-        parent = self.registry.parent(live.activity)
-        if live.activity.state is State.CANCELLING:
-            live.request_stop()
-            for child in live.children:
-                self._cascade(child, live.activity)
-        elif parent is not None and parent.activity.state is State.CANCELLING and not live.activity.ended:
-            # The parent was asked to stop while this start was on its way.
-            self._cascade(live.activity.uuid, parent.activity)
-        live.changed.fire()
-
-    def _cascade(self, uuid: str, parent: Activity) -> None:
-        request = parent.cancel
-        if request is None:
-            return
-
-        async def ask() -> None:
-            # A child that ended by itself or cannot be cancelled is waited for; so is the store.
-            with suppress(HeadwayError):
-                await self.insist(lambda: self.request_cancel(uuid, by=request.by, reason=request.reason))
-
-        task = asyncio.get_running_loop().create_task(ask())
-        self._cascades.add(task)
-        task.add_done_callback(self._cascades.discard)
-
-    async def _started_before(self, uuid: str, fingerprint: str | None) -> Activity | None:
-        activity = self.registry.known(uuid) or await self.store.get(uuid)
-        if activity is not None and activity.fingerprint != fingerprint:
-            raise KeyReused
-        return activity
-
-    def _family(self, parent: str | None, owner: int) -> Live | None:
-        if parent is None:
-            return None
-        live = self.registry.live.get(parent)
-        if live is None or live.activity.owner != owner:
-            raise NotFound("parentUUID: there is no such running activity")
-        return live

@@ -14,6 +14,7 @@ from headway.core.activity import Activity
 from headway.core.lifecycle import Report
 from headway.core.policy import Scope
 from headway.core.view import Event, Resync, View
+from headway.shares import Shares
 
 _log = logging.getLogger("headway")
 
@@ -91,14 +92,18 @@ class Live:
         "_draft",
         "_guard",
         "activity",
+        "begun",
         "cancel_seen",
         "changed",
         "children",
+        "heard",
         "lock",
         "noted",
         "noted_at",
         "operation",
+        "parent",
         "seen",
+        "shares",
         "source",
         "taken",
         "tried",
@@ -107,13 +112,18 @@ class Live:
     def __init__(self, activity: Activity, seen: float, operation: Operation | None = None) -> None:
         """``seen``: monotonic time of the last sign of life."""
         self.activity = activity
-        self.seen = seen
+        self.seen = self.heard = self.begun = seen
+        """Monotonic times: of the last sign of life, of the last word of its work, and of its begin."""
         self.operation = operation
         self.source: Source | None = None
         self.cancel_seen: float | None = None
         """Monotonic time since which its cancel is on record."""
+        self.parent: Live | None = None
         self.children: set[str] = set()
         """Live children, and children about to start."""
+        known = activity.progress.children
+        self.shares = Shares(0.0 if known is None else known.ended)
+        """What its children add up to."""
         self.changed = Pulse()
         """Fires at lifecycle changes, and when a child is gone."""
         self.lock = asyncio.Lock()
@@ -130,13 +140,19 @@ class Live:
     def __repr__(self) -> str:
         return f"<Live {self.activity.uuid} {self.activity.state.value} draft={self._draft is not None}>"
 
-    def note(self, news: Report | None, at: float) -> None:
-        """Remember a report, or that the source has one; from any thread. ``at``: seconds since the epoch.
+    @property
+    def depth(self) -> int:
+        """How many levels its tree has down to here: 1 for a root."""
+        return 1 if self.parent is None else self.parent.depth + 1
+
+    def note(self, news: Report | None, at: float, heard: float) -> None:
+        """Remember a report, or that the source has one; from any thread. ``at``: seconds since the epoch, ``heard``:
+        monotonic.
 
         The record will carry the time of the report, not of the flush, which others' reports hurry or hold up.
         """
         with self._guard:
-            self.noted_at = at
+            self.noted_at, self.heard = at, heard
             if news is not None:
                 self._draft = news if self._draft is None else self._draft.then(news)
             self.noted += 1
@@ -147,10 +163,15 @@ class Live:
             self.taken = self.noted
             said = self._collected()
             draft, self._draft = self._draft, None
-            if said is not None:
-                draft = said if draft is None else draft.then(said)
+            for news in (said, self._summed()):
+                if news is not None:
+                    draft = news if draft is None else draft.then(news)
             self._carried = draft
             return draft
+
+    def _summed(self) -> Report | None:
+        children = self.shares.take()
+        return None if children is None else Report(children=children)
 
     def _collected(self) -> Report | None:
         try:

@@ -48,7 +48,8 @@ class Liveness:
         await self._give_up_the_dead()
         now = self._last_round = self._prune_due = self._clock.monotonic()
         for live in self._activities.registry.live.values():
-            live.seen = now
+            live.seen = live.heard = now
+            live.begun = now - max(0.0, self._clock.now() - live.activity.started_at)
         self._rounds = asyncio.get_running_loop().create_task(self._run(), name="headway-liveness")
 
     async def stop(self) -> None:
@@ -66,14 +67,20 @@ class Liveness:
         everything = list(self._activities.registry.live.values())
         if now - self._last_round > ROUND + PAUSE:
             for live in everything:
-                live.seen = now
+                live.seen = live.heard = now
         self._last_round = now
         # Together: they share a commit, and a thousand dead workers are lost as soon as one.
         lapsed = [
             self._activities.give_up(live.activity.uuid, "lease_expired") for live in everything if _lapsed(live, now)
         ]
         late = [self._activities.mark_overdue(live.activity.uuid) for live in everything if _late(live, now)]
-        await asyncio.gather(*map(_attempt, [*lapsed, *late]))
+        expired = [
+            self._activities.request_cancel(live.activity.uuid, reason="timeout", required=True)
+            for live in everything
+            if _expired(live, now)
+        ]
+        stalled = [self._activities.mark_stalled(live.activity.uuid) for live in everything if _silent(live, now)]
+        await asyncio.gather(*map(_attempt, [*lapsed, *late, *expired, *stalled]))
         if now >= self._prune_due:
             self._prune_due = now + PRUNING
             self._pruning = asyncio.get_running_loop().create_task(self._forget(), name="headway-pruning")
@@ -106,8 +113,8 @@ class Liveness:
 
     async def _stop(self, live: Live) -> None:
         try:
-            await self._activities.request_cancel(live.activity.uuid, reason="server_shutdown")
-        except HeadwayError:  # not cancellable, or the store is away: it cannot outlive its process all the same
+            await self._activities.request_cancel(live.activity.uuid, reason="server_shutdown", required=True)
+        except HeadwayError:  # the store is away: it cannot outlive its process all the same
             live.request_stop()
 
 
@@ -119,6 +126,18 @@ def _late(live: Live, now: float) -> bool:
     activity, since = live.activity, live.cancel_seen
     cancelling = activity.state is State.CANCELLING and not activity.overdue
     return cancelling and since is not None and now - since > activity.grace and not _lapsed(live, now)
+
+
+def _expired(live: Live, now: float) -> bool:
+    timeout = live.activity.timeout
+    return timeout is not None and live.activity.state is State.RUNNING and now - live.begun > timeout
+
+
+def _silent(live: Live, now: float) -> bool:
+    """Whether one that has spoken before has not for long; how it is with the others, nobody can tell."""
+    activity = live.activity
+    told = activity.reported_at is not None and not activity.stalled and activity.state is State.RUNNING
+    return told and activity.stall is not None and now - live.heard > activity.stall
 
 
 async def _attempt(change: Awaitable[object]) -> None:

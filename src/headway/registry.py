@@ -35,7 +35,11 @@ class Registry:
         for activity in snapshot.activities:
             self.apply(activity)
         for live in self.live.values():  # a parent that changed last has come after its children
-            self._join_parent(live.activity)
+            self._join_parent(live)
+        for activity in snapshot.activities:
+            parent = self.parent(activity)
+            if activity.ended and parent is not None and parent.activity.revision < activity.revision:
+                parent.shares.put(activity)
 
     def feed(self, scope: Scope) -> Feed:
         """What an audience may see."""
@@ -93,6 +97,8 @@ class Registry:
             return self._begin(activity)
         moved = activity.state is not live.activity.state
         live.advance(activity)
+        if live.parent is not None:
+            live.parent.shares.put(activity)
         if activity.ended:
             self._end(activity)
         elif moved:
@@ -109,12 +115,14 @@ class Registry:
         if activity.state is State.CANCELLING:
             live.cancel_seen = now
         self.live[activity.uuid] = live
-        self._join_parent(activity)
+        self._join_parent(live)
         return live
 
-    def _join_parent(self, activity: Activity) -> None:
-        if (parent := self.parent(activity)) is not None:
-            parent.children.add(activity.uuid)
+    def _join_parent(self, live: Live) -> None:
+        live.parent = parent = self.parent(live.activity)
+        if parent is not None:
+            parent.children.add(live.activity.uuid)
+            parent.shares.put(live.activity)
 
     def _end(self, activity: Activity) -> None:
         del self.live[activity.uuid]

@@ -5,17 +5,25 @@ Reporting never raises into the job: what cannot be shown is clamped, cleaned or
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from headway.core.activity import Activity, Attributes
 from headway.core.lifecycle import Report
+from headway.operations.group import TaskGroup
+from headway.operations.thread import run_in_thread
+from headway.track import Track
 from headway.wire import bags, fitting, requests
 
 if TYPE_CHECKING:
     from headway.hub import Activities
+    from headway.operations.options import StartOptions
+    from headway.operations.spawn import Spawned
+    from headway.operations.start import Start
 
+T = TypeVar("T")
 _log = logging.getLogger("headway")
 
 
@@ -77,7 +85,57 @@ class Reporter:
     @property
     def cancel_requested(self) -> bool:
         """True once somebody has asked it to stop."""
-        return self.activity.cancel is not None
+        live = self._live
+        return (self.activity if live is None else live.activity).cancel is not None
+
+    def check_cancelled(self) -> None:
+        """Raise ``asyncio.CancelledError`` once somebody has asked it to stop: how a thread stops where it can."""
+        if self.cancel_requested:
+            raise asyncio.CancelledError("the activity is to stop")
+
+    def track(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        *,
+        total: float | None = None,
+        unit: str | None = None,
+    ) -> Track[T]:
+        """Go through the items, ``for`` or ``async for``, and report how many are done; stop where asked to.
+
+        ``total``: how many there are, if the items themselves do not know. ``unit``: what they are.
+        """
+        return Track(self, items, total, unit)
+
+    def start(self, type: str, **options: Unpack[StartOptions]) -> Start:
+        """As ``Activities.start``, below this activity: a part of its work, for the same owner."""
+        below = self._below(options)
+        return self._activities.start(type, **below)
+
+    async def spawn(
+        self,
+        type: str,
+        function: Callable[..., Coroutine[Any, Any, T]] | Callable[..., T],
+        *args: Any,
+        **options: Unpack[StartOptions],
+    ) -> Spawned[T]:
+        """As ``Activities.spawn``, below this activity, which ends after it."""
+        below = self._below(options)
+        return await self._activities.spawn(type, function, *args, **below)
+
+    def task_group(self) -> TaskGroup:
+        """``async with activity.task_group() as group:`` whose tasks are activities below this one."""
+        return TaskGroup(self)
+
+    async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Call the function in a thread and wait for it to return, also when this activity is cancelled meanwhile.
+
+        With ``asyncio.to_thread`` the coroutine would end and the thread go on. The function sees the cancel by
+        ``headway.current().check_cancelled()``.
+        """
+        return await run_in_thread(function, *args, name="headway thread")
+
+    def _below(self, options: StartOptions) -> StartOptions:
+        return {"owner": self.activity.owner, **options, "parent": self}
 
     def report(
         self,

@@ -16,6 +16,9 @@ Attributes = Mapping[str, Scalar]
 DEFAULT_GRACE = 10.0
 """Seconds an operation gets to stop by itself before it is stopped harder, or shown as overdue."""
 
+DEFAULT_STALL = 300.0
+"""Seconds without a word after which an operation that has reported before is shown as stalled."""
+
 
 class State(enum.StrEnum):
     """Where an activity is in its life; see ``lifecycle.TRANSITIONS`` for the moves."""
@@ -68,11 +71,19 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     """Why it failed or was lost."""
     parent: str | None = None
+    weight: float = 1.0
+    """Its share in the progress of its parent, in proportion to its siblings."""
+    timeout: float | None = None
+    """Seconds it may run; then it is asked to stop."""
     cancel: CancelRequest | None = None
     overdue: bool = False
     """The operation was asked to stop, its grace is over, and it still runs."""
     grace: float = DEFAULT_GRACE
     """Seconds between the request to stop and ``overdue`` (or the harder stop)."""
+    stalled: bool = False
+    """It lives, but has not said anything of its work for ``stall`` seconds."""
+    stall: float | None = DEFAULT_STALL
+    """Seconds without a report after which it counts as stalled; None for never."""
     ended_at: float | None = None
     reported_at: float | None = None
     """When its operation last said something about the work (heartbeats do not count)."""

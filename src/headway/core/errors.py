@@ -6,6 +6,7 @@
     ├── NotAuthenticated        401
     ├── NotAllowed              403
     ├── NotFound                404
+    ├── Cancelled               409
     ├── Conflict                409
     │   ├── IllegalTransition
     │   ├── AlreadyEnded
@@ -72,6 +73,13 @@ class NotFound(HeadwayError):
 
     status = 404
     code = "not_found"
+
+
+class Cancelled(HeadwayError):
+    """The activity was cancelled."""
+
+    status = 409
+    code = "cancelled"
 
 
 class Conflict(HeadwayError):

@@ -19,7 +19,7 @@ import msgspec
 
 from headway.core.activity import Activity, Attributes, CancelRequest, State
 from headway.core.errors import AlreadyEnded, IllegalTransition, LeaseLost, NotCancellable, NotFound, ParentEnding
-from headway.core.progress import Progress, advanced, begun, completed_fully
+from headway.core.progress import Children, Progress, advanced, begun, completed_fully
 
 
 class Step(enum.StrEnum):
@@ -78,6 +78,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """Merged into what is there: a context grows."""
     response: Attributes | None = None
     """Merged likewise."""
+    children: Children | None = None
+    """What its children add up to; said by whoever keeps them, not by the operation."""
 
     def then(self, later: Report) -> Report:
         """Both reports as one: the later word wins, contexts and responses merge."""
@@ -91,6 +93,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _REPORTED = Report.__struct_fields__
+_MEASURED = ("progress", "completed", "total", "unit", "children")
 
 
 def next_state(state: State, step: Step) -> State:
@@ -118,8 +121,8 @@ def start(
     """A new running activity.
 
     ``report`` holds what is known of it at the start, ``attributes`` the members that never change later
-    (``cancellable``, ``grace``, ``lease``, ``node``, ``fingerprint``). Raises ``ParentEnding`` when the parent is being
-    cancelled or has ended.
+    (``cancellable``, ``weight``, ``grace``, ``timeout``, ``stall``, ``lease``, ``node``, ``fingerprint``).
+    Raises ``ParentEnding`` when the parent is being cancelled or has ended.
     """
     if parent is not None and parent.state is not State.RUNNING:
         raise ParentEnding(f"the parent is {parent.state.value} and takes no more children")
@@ -140,19 +143,22 @@ def report(activity: Activity, news: Report, now: float) -> Activity:
     """The activity after a report; raises when it has ended."""
     state = next_state(activity.state, Step.REPORT)
     changes = _reported(activity, news, now)
-    return msgspec.structs.replace(activity, state=state, updated_at=now, reported_at=now, **changes)
+    return msgspec.structs.replace(activity, state=state, updated_at=now, reported_at=now, stalled=False, **changes)
 
 
-def request_cancel(activity: Activity, now: float, *, by: int | None = None, reason: str | None = None) -> Activity:
+def request_cancel(
+    activity: Activity, now: float, *, by: int | None = None, reason: str | None = None, required: bool = False
+) -> Activity:
     """The activity with a cancel on record; the same record when there was one already, ended or not.
 
-    Raises ``NotCancellable`` while it runs and cannot be cancelled, ``NotFound`` when it ended without a request.
+    ``required``: it has to stop (a timeout, a shutdown), also if users may not cancel it. Raises ``NotCancellable``
+    while it runs and cannot be cancelled, ``NotFound`` when it ended without a request.
     """
     if activity.cancel is not None:
         return activity
     if activity.ended:
         raise NotFound
-    if not activity.cancellable:
+    if not (activity.cancellable or required):
         raise NotCancellable
     state = next_state(activity.state, Step.REQUEST_CANCEL)
     request = CancelRequest(at=now, by=by, reason=reason)
@@ -164,6 +170,11 @@ def become_overdue(activity: Activity, now: float) -> Activity:
     if activity.state is not State.CANCELLING:
         raise IllegalTransition(f"only a cancelling activity can be overdue, not a {activity.state.value} one")
     return msgspec.structs.replace(activity, overdue=True, updated_at=now)
+
+
+def become_stalled(activity: Activity, now: float) -> Activity:
+    """The activity marked as alive and silent; its next report takes the mark away."""
+    return activity if activity.ended else msgspec.structs.replace(activity, stalled=True, updated_at=now)
 
 
 def finish(
@@ -186,7 +197,7 @@ def finish(
     if reached is State.SUCCEEDED:
         changes["progress"] = completed_fully(changes.get("progress", activity.progress))
     return msgspec.structs.replace(
-        activity, state=reached, error=error, ended_at=now, updated_at=now, overdue=False, **changes
+        activity, state=reached, error=error, ended_at=now, updated_at=now, overdue=False, stalled=False, **changes
     )
 
 
@@ -228,6 +239,7 @@ def as_started(activity: Activity) -> Activity:
         error=None,
         cancel=None,
         overdue=False,
+        stalled=False,
         ended_at=None,
         reported_at=None,
         revision=activity.started_revision,
@@ -248,7 +260,7 @@ def _reported(activity: Activity, news: Report, now: float) -> dict[str, Any]:
         changes["context"] = _merged(activity.context, news.context)
     if news.response is not None:
         changes["response"] = _merged(activity.response, news.response)
-    if news.progress is not None or news.completed is not None or news.total is not None or news.unit is not None:
+    if any(getattr(news, name) is not None for name in _MEASURED):
         changes["progress"] = advanced(
             activity.progress,
             now,
@@ -256,5 +268,6 @@ def _reported(activity: Activity, news: Report, now: float) -> dict[str, Any]:
             completed=news.completed,
             total=news.total,
             unit=news.unit,
+            children=news.children,
         )
     return changes

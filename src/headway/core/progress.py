@@ -19,6 +19,17 @@ RATE_SAMPLE = 1.0
 INDETERMINATE = -1
 
 
+class Children(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the children of an activity add up to."""
+
+    weight: float
+    """Of all there have been."""
+    done: float | None
+    """Each weight times how far that child is; None while of none of them anything is known."""
+    ended: float = 0.0
+    """The weight of those that have ended: nothing of them is left to do, whatever came of it."""
+
+
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far, in which unit, how fast. A value: advancing gives a new one."""
 
@@ -36,6 +47,10 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """The count or fraction at the last sample of the rate."""
     sampled_at: float | None = None
     """When that sample was taken (seconds since the epoch)."""
+    own: float | None = None
+    """How far it is by its own words, 0..1; None while it has said nothing of it."""
+    children: Children | None = None
+    """What its children add up to; the fraction is then the weighted mean of them and of its own, which weighs 1."""
 
     @property
     def percent(self) -> int:
@@ -47,15 +62,15 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def measure(self) -> float | None:
-        """What the rate is taken of: the count where there is one, else the fraction."""
-        return self.completed if self.completed is not None else self.fraction
+        """What the rate is taken of: the count where there is one that tells of all the work, else the fraction."""
+        return self.fraction if self.completed is None or self.children is not None else self.completed
 
     @property
     def eta(self) -> float | None:
         """Seconds left by the present rate, counted from the last change; None without enough data."""
         if not self.rate or self.rate <= 0 or self.fraction is None:
             return None
-        if self.completed is None:
+        if self.completed is None or self.children is not None:
             return max(0.0, 1.0 - self.fraction) / self.rate
         total = self.total
         if total is None:  # some tools tell how much is done, and its share of the whole, but not the whole
@@ -78,6 +93,7 @@ def advanced(
     completed: float | None = None,
     total: float | None = None,
     unit: str | None = None,
+    children: Children | None = None,
 ) -> Progress:
     """The progress after a report at ``now`` (seconds since the epoch).
 
@@ -85,11 +101,14 @@ def advanced(
     """
     done = progress.completed if completed is None else completed
     whole = progress.total if total is None else total
-    fraction = progress.fraction
+    family = progress.children if children is None else children
+    fraction, own = progress.fraction, progress.own
     if percent is not None:
-        fraction = None if percent < 0 else percent / 100
+        fraction = own = None if percent < 0 else percent / 100
     elif completed is not None or total is not None:
-        fraction = _ratio(done, whole)
+        fraction = own = _ratio(done, whole)
+    if family is not None:
+        fraction = _combined(own, family)
     # Positional: this runs for every report that reaches a flush, and replace() costs three times as much.
     moved = Progress(
         fraction,
@@ -99,8 +118,10 @@ def advanced(
         progress.rate,
         progress.sampled,
         progress.sampled_at,
+        own,
+        family,
     )
-    if progress.unit != moved.unit or (progress.completed is None) != (done is None):
+    if progress.unit != moved.unit or _kind(progress) != _kind(moved):
         return begun(moved, now)  # something else is measured from here on
     return _sampled(moved, now)
 
@@ -109,6 +130,18 @@ def completed_fully(progress: Progress) -> Progress:
     """The progress of work that succeeded: all of it (a successful end carries 100 on the wire)."""
     done = progress.total if progress.total is not None else progress.completed
     return msgspec.structs.replace(progress, fraction=1.0, completed=done)
+
+
+def _kind(progress: Progress) -> bool:
+    return progress.completed is None or progress.children is not None
+
+
+def _combined(own: float | None, children: Children) -> float | None:
+    if children.done is None:
+        return own
+    if own is None:
+        return min(1.0, children.done / children.weight)
+    return min(1.0, (own + children.done) / (1 + children.weight))
 
 
 def _ratio(done: float | None, whole: float | None) -> float | None:

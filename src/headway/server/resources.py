@@ -82,6 +82,9 @@ class Resources:
             report=new.report,
             cancellable=new.cancellable,
             grace=new.grace,
+            weight=new.weight,
+            timeout=new.timeout,
+            stall=new.stall,
             lease=DEFAULT_LEASE if new.lease is None else new.lease,
         )
         headers = {"Location": location_of(request, activity), "X-Plex-Activity": activity.uuid}

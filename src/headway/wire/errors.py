@@ -17,6 +17,7 @@ code   reason                   status
 4093   lease_lost               409
 4094   parent_ending            409
 4095   children_running         409
+4096   cancelled                409
 4220   idempotency_key_reused   422
 4290   too_many                 429
 5000   internal                 500
@@ -63,6 +64,7 @@ CODES: Mapping[type[HeadwayError], int] = {
     errors.LeaseLost: 4093,
     errors.ParentEnding: 4094,
     errors.ChildrenRunning: 4095,
+    errors.Cancelled: 4096,
     errors.KeyReused: 4220,
     errors.TooMany: 4290,
     HeadwayError: 5000,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.activity import DEFAULT_GRACE, DEFAULT_STALL, State
 from headway.core.errors import InvalidInput
 from headway.core.lifecycle import Report
 from headway.wire import bags, rules
@@ -27,6 +27,21 @@ MAX_LEASE = 86_400.0
 MAX_GRACE = 300.0
 """Seconds."""
 
+MIN_WEIGHT = 0.001
+MAX_WEIGHT = 1_000_000.0
+MIN_TIMEOUT = 0.001
+MAX_TIMEOUT = 366 * 86_400.0
+"""Seconds."""
+MIN_STALL = 1.0
+MAX_STALL = 86_400.0
+"""Seconds."""
+
+GRACE = rules.number(0, MAX_GRACE)
+LEASE = rules.number(MIN_LEASE, MAX_LEASE)
+WEIGHT = rules.number(MIN_WEIGHT, MAX_WEIGHT)
+TIMEOUT = rules.number(MIN_TIMEOUT, MAX_TIMEOUT)
+STALL = rules.number(MIN_STALL, MAX_STALL)
+
 
 class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
     """What a ``POST /activities`` asks for."""
@@ -41,6 +56,11 @@ class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
     lease: float | None = None
     """Seconds; None for the default."""
     grace: float = DEFAULT_GRACE
+    """Seconds."""
+    weight: float = 1.0
+    timeout: float | None = None
+    """Seconds."""
+    stall: float = DEFAULT_STALL
     """Seconds."""
 
 
@@ -82,8 +102,11 @@ _ASKED: _Members = {
     "cancellable": _Member("cancellable", rules.flag),
     "parentUUID": _Member("parent", rules.uuid),
     "userID": _Member("owner", rules.user),
-    "lease": _Member("lease", rules.number(MIN_LEASE, MAX_LEASE)),
-    "grace": _Member("grace", rules.number(0, MAX_GRACE)),
+    "lease": _Member("lease", LEASE),
+    "grace": _Member("grace", GRACE),
+    "weight": _Member("weight", WEIGHT),
+    "timeout": _Member("timeout", TIMEOUT),
+    "stall": _Member("stall", STALL),
 }
 _TOLD_LATER: _Members = {**_TOLD, "Response": _Member("response", bags.RESPONSE)}
 _ENDED: _Members = {

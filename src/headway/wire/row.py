@@ -12,7 +12,9 @@ cancelRequested     true once someone asked for a stop, at ``cancelRequestedAt``
                     (absent when the system asked), for ``cancelReason``
 overdue             true when it was asked to stop, its grace is over, and it still runs
 error               why it failed or was lost
-parentUUID          the activity it is a part of
+stalled             true when it lives, but has said nothing of its work for long
+parentUUID          the activity it is a part of, with the share ``weight`` in its progress (absent when it is 1)
+timeout             seconds it may run before it is asked to stop
 lease               seconds without a sign of life after which its worker counts as lost
 startedAt, endedAt  seconds since the epoch to the millisecond, as are ``updatedAt`` (the latest change) and
                     ``lastReportAt`` (when the operation last spoke of the work; heartbeats do not count)
@@ -79,8 +81,11 @@ class Row(
     cancelled_by: int | None = None
     cancel_reason: str | None = None
     overdue: bool = False
+    stalled: bool = False
     error: str | None = None
     parent: str | None = None
+    weight: float | None = None
+    timeout: float | None = None
     lease: float | None = None
     started_at: float | None = None
     updated_at: float | None = None
@@ -113,8 +118,11 @@ def row_of(activity: Activity) -> Row:
         cancelled_by=None if cancel is None else cancel.by,
         cancel_reason=None if cancel is None else cancel.reason,
         overdue=activity.overdue,
+        stalled=activity.stalled,
         error=activity.error,
         parent=activity.parent,
+        weight=None if activity.weight == 1 else _number(activity.weight),
+        timeout=_number(activity.timeout),
         lease=_number(activity.lease),
         started_at=_number(activity.started_at, 3),
         updated_at=_number(activity.updated_at, 3),

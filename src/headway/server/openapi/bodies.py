@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.activity import DEFAULT_GRACE, DEFAULT_STALL, State
 from headway.server.guard import BODY_LIMIT
 from headway.server.openapi.parts import JSON, Node, matching, record, schema
 from headway.server.resources import DEFAULT_LEASE
@@ -59,6 +59,21 @@ ASKED: Mapping[str, Node] = {
         requests.MAX_GRACE,
         "Seconds after a cancel within which the worker should have stopped; then it is shown `overdue`.",
         default=DEFAULT_GRACE,
+    ),
+    "weight": _number(
+        requests.MIN_WEIGHT,
+        requests.MAX_WEIGHT,
+        "Its share in the progress of its parent, in proportion to its siblings.",
+        default=1,
+    ),
+    "timeout": _number(
+        requests.MIN_TIMEOUT, requests.MAX_TIMEOUT, "Seconds it may run; then it is asked to stop: `timeout`."
+    ),
+    "stall": _number(
+        requests.MIN_STALL,
+        requests.MAX_STALL,
+        "Seconds without news of the work after which one that has told any is shown `stalled`.",
+        default=DEFAULT_STALL,
     ),
 }
 """What only a start may ask for."""

@@ -62,12 +62,15 @@ ROW: Mapping[str, Node] = {
     "cancelRequested": _attribute("boolean", "True once someone asked it to stop, for ever."),
     "cancelRequestedAt": _time("When."),
     "cancelledBy": _attribute("integer", "The user who asked; absent when the server did."),
-    "cancelReason": _attribute("string", "Why the server asked: `server_shutdown`."),
+    "cancelReason": _attribute("string", "Why: `timeout` and `server_shutdown` are the server's."),
     "overdue": _attribute("boolean", "True while it runs on after its grace."),
+    "stalled": _attribute("boolean", "True while it lives, but has long said nothing of its work."),
     "error": _attribute(
         "string", "Why it failed or was lost: `lease_expired`, `server_restart`, `abandoned`, or its worker's words."
     ),
     "parentUUID": _attribute("string", "The activity it is a part of."),
+    "weight": _attribute("number", "Its share in the progress of that one, in proportion to its siblings; else 1."),
+    "timeout": _attribute("number", "Seconds it may run; then it is asked to stop."),
     "lease": _attribute(
         "number", "Seconds without a word from its worker after which it is lost; absent for work within the server."
     ),

@@ -1,0 +1,75 @@
+"""What a program may say of an operation as it starts it, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from headway.core.activity import DEFAULT_GRACE
+from headway.core.lifecycle import Report
+from headway.core.policy import ADMIN_USER
+from headway.core.text import clean, shortened
+from headway.reporter import Reporter
+from headway.wire import bags, requests, rules
+
+
+class StartOptions(TypedDict, total=False):
+    """All of them may be left out."""
+
+    title: str
+    """For people; at most 256 characters, as cleaned and cut as all text."""
+    subtitle: str
+    """What it is busy with; at most 512 characters."""
+    owner: int
+    """The user it belongs to; 1, the owner of the server, if not said."""
+    cancellable: bool
+    """Whether users may stop it; yes, if not said. The program itself always may."""
+    context: Mapping[str, Any] | None
+    """What it is about: flat, at most 32 members and 4 KiB."""
+    parent: Reporter | str | None
+    """The activity (or its uuid) that it is a part of, of the same owner."""
+    weight: float
+    """Its share in the progress of the parent, in proportion to its siblings; 1 if not said."""
+    grace: float
+    """Seconds it gets to stop by itself, 0..300; 10 if not said."""
+    timeout: float | None
+    """Seconds it may run; then it is asked to stop, for the reason ``timeout``."""
+    stall: float | None
+    """Seconds without a report after which it is shown as stalled; 300 if not said, None for never."""
+
+
+def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
+    """The arguments of ``Activities.create``. Raises ``InvalidInput``, and TypeError for an option that does not exist.
+
+    Titles are made to fit: they come out of the program's data, which must not keep its work from starting.
+    """
+    unknown = options.keys() - StartOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"there is no option {', '.join(sorted(unknown))} of an activity")
+    rules.activity_type("type", type)
+    context, parent = options.get("context"), options.get("parent")
+    news = Report(
+        title=shortened(clean(options.get("title", "")), requests.MAX_TITLE),
+        subtitle=shortened(clean(options.get("subtitle", "")), requests.MAX_SUBTITLE),
+        context=None if context is None else bags.CONTEXT("context", context),
+    )
+    return {
+        "owner": options.get("owner", ADMIN_USER),
+        "parent": parent.uuid if isinstance(parent, Reporter) else parent,
+        "cancellable": options.get("cancellable", True),
+        "report": news,
+        "grace": requests.GRACE("grace", options.get("grace", DEFAULT_GRACE)),
+        **_seconds(options),
+    }
+
+
+def _seconds(options: StartOptions) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if "weight" in options:
+        given["weight"] = requests.WEIGHT("weight", options["weight"])
+    if (timeout := options.get("timeout")) is not None:
+        given["timeout"] = requests.TIMEOUT("timeout", timeout)
+    if "stall" in options:
+        stall = options["stall"]
+        given["stall"] = None if stall is None else requests.STALL("stall", stall)
+    return given

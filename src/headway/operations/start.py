@@ -1,0 +1,146 @@
+"""``activities.start(...)``: a block of code is the operation, and its way out decides the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Unpack
+
+from headway.context import within
+from headway.core.activity import Activity, State
+from headway.core.errors import Cancelled, HeadwayError, Unavailable
+from headway.core.text import clean, shortened
+from headway.live import Operation
+from headway.operations.options import StartOptions, attributes_of
+from headway.operations.task import TaskOperation
+from headway.operations.thread import ThreadOperation
+from headway.reporter import Reporter
+from headway.wire import requests
+
+if TYPE_CHECKING:
+    from headway.hub import Activities
+
+_log = logging.getLogger("headway")
+
+
+class Start:
+    """An operation about to start; for one block, ``async with`` in a coroutine or ``with`` in a thread.
+
+    Leaving the block normally is ``succeeded``, with an exception ``failed``; the exception goes on to the caller.
+    Inside, a cancel is an ``asyncio.CancelledError``: it comes by itself to a coroutine, and to a thread where that
+    asks for it (``activity.check_cancelled()``). Outside it is a ``Cancelled``, so that it stops nothing but the block.
+    When someone else cancels the task, that stays what it is; it ends the activity as ``cancelled`` too.
+    """
+
+    def __init__(
+        self,
+        activities: Activities,
+        type: str,
+        operation: Operation | None = None,
+        **options: Unpack[StartOptions],
+    ) -> None:
+        """``operation``: what is asked to stop, if not the block. Raises ``InvalidInput`` for what a rule forbids."""
+        self._activities = activities
+        self._operation = operation
+        self._attributes = {"type": type, **attributes_of(type, options)}
+
+    async def __aenter__(self) -> Reporter:
+        """Returns once the start is on record. Raises what ``Activities.create`` raises."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("activities.start() must be entered inside a task")
+        self._task = TaskOperation(task)
+        return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._inside.__exit__(None, None, None)
+        stop = error if error is not None else await self._children_ended()
+        asked, ours = self._reporter.cancel_requested, await self._task.over()
+        # Shielded: another cancel lets the job go, and its end is recorded all the same.
+        await asyncio.shield(asyncio.ensure_future(self._activities.portal.run(self._end, stop)))
+        if ours and asked and isinstance(stop, asyncio.CancelledError):
+            raise self._cancelled() from error
+        if not ours and error is None:
+            raise asyncio.CancelledError
+
+    def __enter__(self) -> Reporter:
+        """As ``__aenter__``, for a thread; raises RuntimeError in a coroutine."""
+        return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._inside.__exit__(None, None, None)
+        asked = self._reporter.cancel_requested
+        with suppress(Unavailable):  # the loop has ended before the thread: what is open is given up at the next start
+            self._activities.portal.call(self._end, error)
+        if asked and isinstance(error, asyncio.CancelledError):
+            raise self._cancelled() from error
+
+    # On the hub's loop
+
+    async def _begin(self, operation: Operation) -> Reporter:
+        # Shielded: a start that is on its way to the store cannot be called back, only ended.
+        creating = asyncio.ensure_future(self._activities.create(operation=operation, **self._attributes))
+        try:
+            activity, _ = await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            creating.add_done_callback(self._abandon)
+            raise
+        self._reporter = Reporter(self._activities, activity)
+        return self._reporter
+
+    async def _end(self, error: BaseException | None) -> None:
+        """Record the end, however long the store takes: the work is over, and no trouble of ours may reach it."""
+        try:
+            await self._activities.insist(lambda: self._record(error))
+        except HeadwayError as refused:  # given up meanwhile, by force
+            _log.info("activity %s: its end was not recorded: %s", self._reporter.uuid, refused.message)
+
+    def _enter(self, reporter: Reporter) -> Reporter:
+        self._reporter = reporter
+        self._inside: AbstractContextManager[None] = within(reporter)
+        self._inside.__enter__()
+        return reporter
+
+    def _cancelled(self) -> Cancelled:
+        request = self._reporter.activity.cancel
+        reason = None if request is None else request.reason
+        return Cancelled(f"the activity was cancelled{f': {reason}' if reason else ''}")
+
+    async def _children_ended(self) -> asyncio.CancelledError | None:
+        try:
+            await self._activities.portal.run(self._activities.registry.childless, self._reporter.uuid)
+        except asyncio.CancelledError as cancelled:
+            return cancelled
+        return None
+
+    def _abandon(self, creating: asyncio.Future[tuple[Activity, bool]]) -> None:
+        if not creating.cancelled() and creating.exception() is None:
+            self._reporter = Reporter(self._activities, creating.result()[0])
+            self._ending = asyncio.ensure_future(self._end(asyncio.CancelledError()))
+
+    async def _record(self, error: BaseException | None) -> None:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            await self._finish(State.SUCCEEDED)
+        elif isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+            reason = "task_cancelled" if isinstance(error, asyncio.CancelledError) else "keyboard_interrupt"
+            await self._activities.request_cancel(self._reporter.uuid, reason=reason, required=True)
+            await self._finish(State.CANCELLED)
+        else:
+            said = shortened(clean(_said(error)), requests.MAX_ERROR)
+            await self._finish(State.FAILED, said)
+
+    async def _finish(self, state: State, error: str | None = None) -> None:
+        await self._activities.registry.childless(self._reporter.uuid)
+        await self._activities.finish(self._reporter.uuid, state, error=error)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # theirs may raise anything
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

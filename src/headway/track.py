@@ -1,0 +1,52 @@
+"""Going through items and reporting how many are done."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from headway.reporter import Reporter
+
+T = TypeVar("T")
+
+
+class Track(Generic[T]):
+    """What ``activity.track(items)`` gives: the items, once, each done when the next is asked for."""
+
+    def __init__(
+        self, activity: Reporter, items: Iterable[T] | AsyncIterable[T], total: float | None, unit: str | None
+    ) -> None:
+        self._activity = activity
+        self._items = items
+        self._total = total
+        self._unit = unit
+
+    def __iter__(self) -> Iterator[T]:
+        if not isinstance(self._items, Iterable):
+            raise TypeError("these items come by `async for`")
+        done = self._begin()
+        for item in self._items:
+            self._activity.check_cancelled()
+            yield item
+            done += 1
+            self._activity.report(completed=done)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        if not isinstance(self._items, AsyncIterable):
+            raise TypeError("these items come by plain `for`")
+        done = self._begin()
+        async for item in self._items:
+            self._activity.check_cancelled()
+            yield item
+            done += 1
+            self._activity.report(completed=done)
+
+    def _begin(self) -> int:
+        total = self._total
+        if total is None:
+            hint = operator.length_hint(self._items, -1)
+            total = None if hint < 0 else hint
+        self._activity.report(completed=0, total=total, unit=self._unit)
+        return 0
