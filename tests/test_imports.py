@@ -22,8 +22,8 @@ class Rule(NamedTuple):
 # cli, testing → server | client | integrations → hub, reporter, operations | stores → wire | ports → core
 BASE = "core ports wire"
 HUB_PARTS = (
-    "hub admission cascade changes context correlation flusher live liveness portal registry reporter shares starts"
-    " track operations"
+    "hub admission cascade changes context correlation flusher forks live liveness portal registry reporter shares"
+    " starts track operations"
 )
 HUB = f"{BASE} {HUB_PARTS}"
 SIDES = f"{HUB} stores server client integrations"
@@ -31,7 +31,8 @@ RULES = {
     "core": Rule("", "msgspec"),
     "ports": Rule("core", "msgspec"),
     "wire": Rule("core", "msgspec"),
-    "stores": Rule(BASE, "msgspec redis nats"),
+    "forks": Rule("", ""),
+    "stores": Rule(f"{BASE} forks", "msgspec redis nats"),
     # The hub opens a store by its URL, and never names a technology: only the package itself, whose names are two deep.
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
     "client": Rule("core wire", "msgspec httpx2"),

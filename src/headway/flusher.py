@@ -55,6 +55,10 @@ class Flusher:
             await self._task
         self._task = self._loop = None
 
+    def forked(self) -> None:
+        """In a forked child: the loop to wake is the parent's."""
+        self._loop = None
+
     def mark(self, live: Live) -> None:
         """The activity has news; from any thread."""
         # First the mark, then the look at the flag; the flush does it the other way round, so none is missed.

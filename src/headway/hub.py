@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, ParamSpec, Self, TypeVar, Unpack
 
+from headway import forks
 from headway.admission import Limits
 from headway.cascade import Cascade
 from headway.changes import Changes
@@ -69,7 +70,7 @@ class Activities:
         self.portal = Portal()
         """The way to the event loop that all of this runs on."""
         self._opening = asyncio.Lock()
-        self._open = self._closing = False
+        self._open = self._closing = self._forked = False
 
     def __repr__(self) -> str:
         return f"<Activities {self.store!r} live={len(self.registry.live)} open={self._open}>"
@@ -80,6 +81,8 @@ class Activities:
         """Open the store and take up where it left off; once open, nothing. The first start does it too, for hosts
         that have no place to do it. Raises ``StoreError``.
         """
+        if self._forked:
+            raise Unavailable(forks.REFUSAL)
         self.portal.attach()
         async with self._opening:
             if not self._open:
@@ -96,6 +99,7 @@ class Activities:
             self._flusher.start()
             undo.push_async_callback(self._flusher.stop)
             self._open = True
+            forks.tell(self)
             undo.callback(self._shut)
             for live in list(self.registry.live.values()):
                 self._cascade.follow(live)  # a cancel may not have reached all below it when the last process died
@@ -114,6 +118,12 @@ class Activities:
             await self._liveness.stop()
         self.portal.detach()
 
+    def forked(self) -> None:
+        """In a forked child: all of it is the parent's. What its copies of running code report goes nowhere."""
+        self._open, self._forked = False, True
+        self._flusher.forked()
+        self.portal.forked()
+
     def _shut(self) -> None:
         self._open = False
         self.registry.close()
@@ -130,8 +140,9 @@ class Activities:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.call(self.close)
-        self.portal.stop()
+        if not self._forked:  # a child that leaves the block ends nothing
+            self.call(self.close)
+            self.portal.stop()
 
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Any coroutine method from a thread, such as ``activities.call(activities.get, uuid)``; waits for it.
@@ -276,6 +287,8 @@ class Activities:
 
     def tell(self, live: Live) -> None:
         """An activity's source has something to say; from any thread."""
+        if self._forked:  # a thread of the parent may have held the lock of it
+            return
         live.note(None, self.clock.now(), self.clock.monotonic())
         self._flusher.mark(live)
 

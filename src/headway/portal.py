@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from headway.core.errors import Unavailable
+from headway.forks import REFUSAL
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class Portal:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._private: threading.Thread | None = None
+        self._forked = False
         self._starting = threading.Lock()
 
     def __repr__(self) -> str:
@@ -60,10 +62,13 @@ class Portal:
     def call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Await it on the hub's loop from a thread, in the context of the caller; starts a loop if there is none.
 
-        Raises RuntimeError in a coroutine, which has to await instead of waiting.
+        Raises RuntimeError in a coroutine, which has to await instead, and ``Unavailable`` in a forked child.
         """
         if _in_a_loop():
             raise RuntimeError("this thread runs an event loop, which must not wait: use `await` and `async with` here")
+
+        if self._forked:
+            raise Unavailable(REFUSAL)
 
         async def awaited() -> T:
             return await function(*args, **kwargs)
@@ -76,6 +81,10 @@ class Portal:
         except KeyboardInterrupt:
             waiting.cancel()
             raise
+
+    def forked(self) -> None:
+        """In a forked child: the loop is the parent's, and nothing runs on the copy of it."""
+        self._loop, self._private, self._forked = None, None, True
 
     def stop(self) -> None:
         """End the loop that was started for the hub, if one was."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headway.core.errors import Cancelled
 from tests.server.whole import JSON, UNKNOWN, Answer, Whole
 
 HTML_404 = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
@@ -201,7 +202,7 @@ async def test_an_abandoned_operation_of_the_server_itself_is_asked_to_stop(whol
     await started.wait()
     (uuid,) = [one.uuid for one in whole.activities.list() if one.node is not None and one.type == "test.work"]
     assert (await cancel(whole, uuid, "admin", query="?force=1")).status == 200
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(Cancelled):
         await task
     assert (await whole.activities.get(uuid)).ended
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from headway import forks
 from headway.core.activity import Activity
 from headway.core.errors import HeadwayError, StorageFull, Unavailable
 from headway.core.lifecycle import stamped
@@ -82,11 +83,19 @@ class SqliteStore:
         self._closed, self._working = False, True
         self._thread = threading.Thread(target=self._work, name="headway-sqlite", daemon=True)
         self._thread.start()
+        forks.tell(self)
         try:
             return await self._call(self._open)
         except (HeadwayError, asyncio.CancelledError):
             await self.close()
             raise
+
+    def forked(self) -> None:
+        """In a forked child: everything is the parent's."""
+        self._closed = True
+        self._lock.release()
+        if self._opened:
+            self._database.forked()
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``."""

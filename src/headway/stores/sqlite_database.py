@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,6 +50,12 @@ class Database:
                 undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot open the database {path}: {error}") from error
+
+    def forked(self) -> None:
+        """In a forked child: let the connection be, for ever. Closing it here, as the end of the child would, waits for
+        a lock of the parent's threads and works on files that are the parent's.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded into the database."""
