@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -43,8 +44,7 @@ class MediaServer:
     def _routes(self) -> list[Route]:
         return [
             Route("/library", self.library),
-            Route("/library/sections", self.sections),
-            Route("/library/sections/", self.sections),
+            *(Route(f"/library/sections{end}", self.sections) for end in ("", "/", f"/{ALL}")),
             Route("/library/sections/{section}/all", self.section_items),
             Route("/library/sections/{section}/refresh", self.refresh_section, methods=["GET", "POST"]),
             Route("/library/sections/{section}/refresh", self.cancel_refresh, methods=["DELETE"]),
@@ -141,7 +141,7 @@ class MediaServer:
 
     def _items(self, request: Request) -> list[Item]:
         asked = request.path_params["items"].split(",")
-        found = self.catalogue.find([int(id) for id in asked if id.isdecimal()])
+        found = self.catalogue.find([id for name in asked if (id := _number(name)) is not None])
         if not found:
             raise HTTPException(404)
         return found
@@ -154,8 +154,12 @@ def _begun(response: Response, activity: Activity) -> Response:
 
 def _page(request: Request, name: str, default: int) -> int:
     name = f"X-Plex-Container-{name}"
-    value = request.headers.get(name) or request.query_params.get(name, "")
-    return int(value) if value.isdecimal() else default
+    asked = _number(request.headers.get(name) or request.query_params.get(name, ""))
+    return default if asked is None else asked
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

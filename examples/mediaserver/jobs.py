@@ -10,13 +10,13 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 
 from examples.mediaserver import media
 from examples.mediaserver.catalogue import Catalogue, Item
 from examples.mediaserver.config import Section
 from examples.mediaserver.files import Walk, shown
-from headway import Activities, Activity, Reporter, State
-from headway.current import current
+from headway import Activities, Activity, Cancelled, Reporter, State, current
 
 REFRESH = "library.update.section"
 DAY = 86_400.0
@@ -67,9 +67,13 @@ class Jobs:
 
     async def refresh_items(self, items: Sequence[Item], owner: int) -> Activity:
         """Read the files of these items anew."""
-        title = f"Refreshing {items[0].tags.title if len(items) == 1 else f'{len(items)} items'}"
         spawned = await self._activities.spawn(
-            "library.refresh.items", refresh_items, self._catalogue, items, title=title, owner=owner
+            "library.refresh.items",
+            refresh_items,
+            self._catalogue,
+            items,
+            title=_title(items),
+            owner=owner,
         )
         return spawned.activity
 
@@ -101,13 +105,12 @@ def refresh_section(catalogue: Catalogue, section: Section, force: bool) -> None
             catalogue.put(section.id, file)
     gone = [path for path in known if not any(path.is_relative_to(folder) for folder in walk.unreadable)]
     catalogue.remove(gone)
-    fresh = catalogue.fresh(section.id)
-    if len(fresh) == 1:
-        with activity.start("library.update.item.metadata", title=f"Updating {fresh[0].tags.title}"):
+    if fresh := catalogue.fresh(section.id):
+        activity.report(subtitle=_title(fresh))
+        part = "library.update.item.metadata" if len(fresh) == 1 else "library.refresh.items"
+        with suppress(Cancelled), activity.start(part, title=_title(fresh)):
             refresh_items(catalogue, fresh)
-    elif fresh:
-        with activity.start("library.refresh.items", title=f"Refreshing {len(fresh)} items"):
-            refresh_items(catalogue, fresh)
+        activity.check_cancelled()  # a cancel of the part alone leaves the rest as it is
     activity.report(response={"changed": len(fresh), "gone": len(gone), "unreadable": len(walk.unreadable)})
 
 
@@ -137,6 +140,10 @@ def _refresh_item(catalogue: Catalogue, item: Item, number: int, total: int) -> 
     tags = media.read_tags(path)
     step(2, "Refreshing media analysis", exists=exists, accessible=accessible)
     catalogue.describe(item.id, tags, media.analyse(path, activity.check_cancelled))
+
+
+def _title(items: Sequence[Item]) -> str:
+    return f"Refreshing {items[0].tags.title if len(items) == 1 else f'{len(items)} items'}"
 
 
 def optimize(catalogue: Catalogue) -> None:

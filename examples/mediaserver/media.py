@@ -69,7 +69,7 @@ def analyse(path: Path, between: Callable[[], None]) -> Analysis:
                 between()
                 digest.update(block)
     except OSError as error:
-        raise Broken(error.strerror) from error
+        raise Broken(error.strerror or "cannot be read") from error
     return Analysis(
         duration=round(1000 * file.info.length),
         bitrate=round(getattr(file.info, "bitrate", 0) / 1000),
