@@ -22,6 +22,7 @@ from headway.core.errors import ChildrenRunning, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, audiences, visible
 from headway.core.view import Event, Resync
+from headway.durations import Durations
 from headway.flusher import Flusher
 from headway.live import Feed, Live, Operation
 from headway.liveness import Liveness
@@ -64,7 +65,8 @@ class Activities:
         """Everything committed. Others read it; the store alone fills it."""
         self._flusher = Flusher(self.store)
         self._changes = Changes(self.store, self.registry, self._flusher, self.clock)
-        self._starts = Starts(self, new_uuid)
+        self._durations = Durations(self.store)
+        self._starts = Starts(self, self._durations, new_uuid)
         self._cascade = Cascade(self)
         self._liveness = Liveness(self)
         self.portal = Portal()
@@ -380,6 +382,8 @@ class Activities:
         for activity in activities:
             scopes.update(audiences(activity))
             moved = self.registry.apply(activity)
+            if activity.ended:
+                self._durations.learn(activity)
             if moved is not None:
                 self._cascade.follow(moved)
             parent = self.registry.parent(activity)

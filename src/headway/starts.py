@@ -13,6 +13,7 @@ from headway.core import lifecycle
 from headway.core.activity import Activity
 from headway.core.errors import KeyReused, NotFound, Unavailable
 from headway.correlation import notice
+from headway.durations import Durations
 from headway.live import Live, Operation
 from headway.ports import Write
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 class Starts:
     """Records new activities."""
 
-    def __init__(self, activities: Activities, new_uuid: Callable[[], uuids.UUID]) -> None:
+    def __init__(self, activities: Activities, durations: Durations, new_uuid: Callable[[], uuids.UUID]) -> None:
         self._activities = activities
         self._registry = activities.registry
         self._store = activities.store
+        self._durations = durations
         self._new_uuid = new_uuid
         self._admission = Admission(activities.limits, activities.registry)
 
@@ -45,6 +47,7 @@ class Starts:
         uuid = str(self._new_uuid()) if key is None else uuid_of(self._activities.secret, owner, key)
         if key is not None and (known := await self._before(uuid, fingerprint)):
             return known, False
+        expected = await self._durations.expected(owner, type)
         family = self._family(parent, owner)
         started = lifecycle.start(
             uuid,
@@ -52,6 +55,7 @@ class Starts:
             owner,
             self._activities.clock.now(),
             parent=None if family is None else family.activity,
+            expected=expected,
             fingerprint=fingerprint,
             node=None if operation is None else self._activities.node,
             **attributes,

@@ -98,6 +98,7 @@ def test_all_members_come_in_the_documented_order() -> None:
         b'{"uuid":"c3f190e4-eabb-4b3d-8811-b7c1f183560e","type":"test.work","cancellable":true,"userID":1,"title":"t",'
         b'"subtitle":"s","progress":33,"Context":{"a":true,"z":"1"},"Response":{"name":"x","size":12},'
         b'"state":"cancelling","fraction":0.333333,"completed":4,"total":12,"unit":"files","rate":0.123457,"eta":64.8,'
+        b'"etaLow":4.993,"etaHigh":840.928,'
         b'"cancelRequested":true,"cancelRequestedAt":3,"cancelledBy":7,"cancelReason":"too slow","overdue":true,'
         b'"error":"broken","parentUUID":"6f7c9a1b-5f56-4009-b7c2-374cd148b67f","lease":30,"startedAt":1700000000,'
         b'"updatedAt":1700000000.123,"lastReportAt":1700000000.5,"endedAt":1700000001.25}'

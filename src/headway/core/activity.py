@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from headway.core.estimate import Estimate, Expectation, remaining
 from headway.core.progress import Progress
 
 Scalar = str | int | float | bool
@@ -84,6 +85,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It lives, but has not said anything of its work for ``stall`` seconds."""
     stall: float | None = DEFAULT_STALL
     """Seconds without a report after which it counts as stalled; None for never."""
+    expected: Expectation | None = None
+    """How long it takes, by past ones of its type and owner; None without enough of them."""
     ended_at: float | None = None
     reported_at: float | None = None
     """When its operation last said something about the work (heartbeats do not count)."""
@@ -104,6 +107,14 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def ended(self) -> bool:
         """True once nothing changes it any more."""
         return self.state.ended
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """What is left of it, counted from its last change, by its rate and by past ones; None without enough data."""
+        if self.ended:
+            return None
+        progress = self.progress
+        return remaining(self.updated_at - self.started_at, progress.fraction, progress.eta, self.expected)
 
     @property
     def fence(self) -> tuple[State, int]:

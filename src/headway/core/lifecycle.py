@@ -121,7 +121,8 @@ def start(
     """A new running activity.
 
     ``report`` holds what is known of it at the start, ``attributes`` the members that never change later
-    (``cancellable``, ``weight``, ``grace``, ``timeout``, ``stall``, ``lease``, ``node``, ``fingerprint``).
+    (``cancellable``, ``weight``, ``grace``, ``timeout``, ``stall``, ``lease``, ``node``, ``expected``,
+    ``fingerprint``).
     Raises ``ParentEnding`` when the parent is being cancelled or has ended.
     """
     if parent is not None and parent.state is not State.RUNNING:

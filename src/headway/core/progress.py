@@ -47,6 +47,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """The count or fraction at the last sample of the rate."""
     sampled_at: float | None = None
     """When that sample was taken (seconds since the epoch)."""
+    since: float | None = None
+    """When measuring began (seconds since the epoch)."""
     own: float | None = None
     """How far it is by its own words, 0..1; None while it has said nothing of it."""
     children: Children | None = None
@@ -82,7 +84,7 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def begun(progress: Progress, now: float) -> Progress:
     """The same progress with its rate measured from ``now`` on: an older one says nothing about what follows."""
-    return msgspec.structs.replace(progress, rate=None, sampled=progress.measure, sampled_at=now)
+    return msgspec.structs.replace(progress, rate=None, sampled=progress.measure, sampled_at=now, since=now)
 
 
 def advanced(
@@ -118,6 +120,7 @@ def advanced(
         progress.rate,
         progress.sampled,
         progress.sampled_at,
+        progress.since,
         own,
         family,
     )
@@ -155,11 +158,14 @@ def _sampled(progress: Progress, now: float) -> Progress:
     if measure is None or progress.sampled is None or progress.sampled_at is None or measure < progress.sampled:
         return begun(progress, now)  # unknown, known again, or a new phase
     span = now - progress.sampled_at
+    since = progress.sampled_at if progress.since is None else progress.since
     if span < 0:  # the clock was set back: how long this took is unknown, how fast it was before is not
-        return msgspec.structs.replace(progress, sampled=measure, sampled_at=now)
+        return msgspec.structs.replace(progress, sampled=measure, sampled_at=now, since=since + span)
     if span < RATE_SAMPLE:
         return progress
     speed = (measure - progress.sampled) / span
     if progress.rate is not None:
-        speed = progress.rate + (speed - progress.rate) * -math.expm1(-span / RATE_WINDOW)
+        # While there is less than a window of it, each second counts alike: the first would weigh most otherwise.
+        weight = max(-math.expm1(-span / RATE_WINDOW), span / (now - since))
+        speed = progress.rate + (speed - progress.rate) * weight
     return msgspec.structs.replace(progress, rate=speed, sampled=measure, sampled_at=now)

@@ -18,6 +18,9 @@ CREATE INDEX activity_live ON activity (revision) WHERE ended_at IS NULL;
 CREATE INDEX activity_ended ON activity (revision) WHERE ended_at IS NOT NULL;
 CREATE INDEX activity_ended_by_owner ON activity (owner, revision) WHERE ended_at IS NOT NULL;
 
+-- How long past ones of a type took an owner.
+CREATE INDEX activity_ended_by_type ON activity (owner, type, state, revision) WHERE ended_at IS NOT NULL;
+
 -- Per owner, the newest revision that pruning has forgotten: older cursors cannot be answered.
 CREATE TABLE floor (
     owner            INTEGER PRIMARY KEY,

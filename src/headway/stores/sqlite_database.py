@@ -17,8 +17,10 @@ from headway.core.policy import EVERYTHING, SYSTEM_USER
 from headway.ports import HistoryQuery
 from headway.stores import StoreError
 
-VERSION = 1
-MIGRATIONS: Mapping[int, str] = {}
+VERSION = 2
+MIGRATIONS: Mapping[int, str] = {
+    1: "CREATE INDEX activity_ended_by_type ON activity (owner, type, state, revision) WHERE ended_at IS NOT NULL",
+}
 """The SQL that leads from each older version to the next."""
 
 REVISION_BLOCK = 65_536

@@ -7,7 +7,8 @@ state               ``running``, ``cancelling``, ``succeeded``, ``failed``, ``ca
 fraction            0..1, up to six digits; absent while nobody knows
 completed, total    how many of ``unit`` are done, and of how many
 rate                units (without a count: fractions) per second, smoothed
-eta                 seconds left, counted from ``updatedAt``
+eta                 seconds left, counted from ``updatedAt``, by its rate and by past ones; four in five end
+                    between ``etaLow`` and ``etaHigh``
 cancelRequested     true once someone asked for a stop, at ``cancelRequestedAt``; the user ``cancelledBy``
                     (absent when the system asked), for ``cancelReason``
 overdue             true when it was asked to stop, its grace is over, and it still runs
@@ -45,6 +46,8 @@ class Row(
         "user": "userID",
         "context": "Context",
         "response": "Response",
+        "eta_low": "etaLow",
+        "eta_high": "etaHigh",
         "cancel_requested": "cancelRequested",
         "cancel_requested_at": "cancelRequestedAt",
         "cancelled_by": "cancelledBy",
@@ -76,6 +79,8 @@ class Row(
     unit: str | None = None
     rate: float | None = None
     eta: float | None = None
+    eta_low: float | None = None
+    eta_high: float | None = None
     cancel_requested: bool = False
     cancel_requested_at: float | None = None
     cancelled_by: int | None = None
@@ -95,7 +100,7 @@ class Row(
 
 def row_of(activity: Activity) -> Row:
     """The row that shows an activity."""
-    progress, cancel = activity.progress, activity.cancel
+    progress, cancel, estimate = activity.progress, activity.cancel, activity.estimate
     return Row(
         uuid=activity.uuid,
         type=activity.type,
@@ -112,7 +117,9 @@ def row_of(activity: Activity) -> Row:
         total=_number(progress.total),
         unit=progress.unit,
         rate=_significant(progress.rate),
-        eta=_number(progress.eta, 3),
+        eta=None if estimate is None else _number(estimate.left, 3),
+        eta_low=None if estimate is None else _number(estimate.low, 3),
+        eta_high=None if estimate is None else _number(estimate.high, 3),
         cancel_requested=cancel is not None,
         cancel_requested_at=None if cancel is None else _number(cancel.at, 3),
         cancelled_by=None if cancel is None else cancel.by,

@@ -58,7 +58,11 @@ ROW: Mapping[str, Node] = {
     "total": _attribute("number", "How many of `unit` there are."),
     "unit": _attribute("string", "What is counted: `bytes`, `files`, `s`."),
     "rate": _attribute("number", "Units per second, smoothed; without a count, fractions per second."),
-    "eta": _attribute("number", "Seconds left at this rate, counted from `updatedAt`.", minimum=0),
+    "eta": _attribute(
+        "number", "Seconds left, counted from `updatedAt`, by its rate and by your past ones of this type.", minimum=0
+    ),
+    "etaLow": _attribute("number", "Four in five end between this", minimum=0),
+    "etaHigh": _attribute("number", "and this.", minimum=0),
     "cancelRequested": _attribute("boolean", "True once someone asked it to stop, for ever."),
     "cancelRequestedAt": _time("When."),
     "cancelledBy": _attribute("integer", "The user who asked; absent when the server did."),
