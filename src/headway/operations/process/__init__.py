@@ -12,6 +12,7 @@ from headway.operations.process.command import (
     SpawnError,
     inherited,
 )
+from headway.operations.process.ending import CommandFailed
 from headway.operations.process.escalation import Stopped
 from headway.operations.process.exits import ExitStatus
 from headway.operations.process.process import Process
@@ -21,6 +22,7 @@ from headway.operations.process.terminal import Terminal
 
 __all__ = [
     "FORWARDED",
+    "CommandFailed",
     "CommandNotExecutable",
     "CommandNotFound",
     "ExitStatus",

@@ -115,7 +115,6 @@ class ProcessOperation:
         output = Output(reporter, invocation.progress, invocation.on_line)
         if self._asked.is_set():
             raise asyncio.CancelledError
-        reporter.report(-1)
         self._process = process = await invocation.start(output)
         if self._asked.is_set():
             self._stop(self._grace)
@@ -125,7 +124,7 @@ class ProcessOperation:
             await self._passed_on(process)
         finally:
             watching.cancel()
-        output.end()
+        output.meter.flush(0.0)
         return self._judged(status, output)
 
     def _judged(self, status: ExitStatus, output: Output) -> ExitStatus:

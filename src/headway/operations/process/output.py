@@ -45,7 +45,7 @@ class Output:
         self._lock = threading.Lock()
 
     def look(self, stream: int, *, errors: bool) -> OnOutput:
-        """What takes the pieces of a stream: 1 or 2. `errors`: they are among them."""
+        """What takes the pieces of a stream, 1 or 2, and an empty one at its end. `errors`: they are among them."""
         measure = self.meter.stream(stream - 1)
         lines = None if self._lines is None else self._lines[stream - 1]
 
@@ -54,15 +54,9 @@ class Output:
             if errors:
                 self.errors.feed(data)
             if lines is not None:
-                self._hand_on(lines.feed(data))
+                self._hand_on(lines.feed(data) if data else lines.rest())
 
         return take
-
-    def end(self) -> None:
-        """Nothing more will come: what stands there unfinished counts as it is."""
-        self.meter.flush(0.0)
-        for lines in self._lines or ():
-            self._hand_on(lines.rest())
 
     def _hand_on(self, lines: list[str]) -> None:
         with self._lock:  # one after the other, though the streams have a thread each

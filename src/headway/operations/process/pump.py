@@ -33,9 +33,10 @@ _log = logging.getLogger("headway")
 class Tee:
     """A stream of the job that goes to the descriptor `to` (None: nowhere) byte for byte, and past `on_output`.
 
-    `on_output` is called in the stream's own thread with each piece, and delays the job as long as it takes: it should
-    do no more than remember. If it raises, that is logged, and it is not called again. When nothing can be written any
-    more, the job gets SIGPIPE as it would without us, or with `outlive_destination` it is read on to nowhere.
+    `on_output` is called in the stream's own thread with each piece, at last with an empty one, and delays the job as
+    long as it takes: it should do no more than remember. If it raises, that is logged, and it is not called again. When
+    nothing can be written any more, the job gets SIGPIPE as it would without us, or with `outlive_destination` it is
+    read on to nowhere.
     """
 
     to: int | None = None
@@ -91,6 +92,7 @@ class Pump:
             selector.register(self._woken, selectors.EVENT_READ)
             while self._step(selector):
                 pass
+        self._show(b"")
         os.close(self._source)
         with self._lock:
             os.close(self._woken)
@@ -128,13 +130,16 @@ class Pump:
                 self._to = None
                 if not self._outlive_destination:
                     return False
+        self._show(data)
+        return True
+
+    def _show(self, data: bytes) -> None:
         if self._on_output is not None:
             try:
                 self._on_output(data)
             except Exception:
                 _log.exception("a look at the output failed; the job goes on without it")
                 self._on_output = None
-        return True
 
     def _in_loop(self, function: Callable[..., None], *arguments: Iterable[asyncio.Future[None]]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
