@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -17,8 +18,9 @@ from examples.mediaserver.catalogue import Catalogue, Item
 from examples.mediaserver.config import Config, Section
 from examples.mediaserver.containers import container, done, item_row, section_row
 from examples.mediaserver.jobs import Jobs
-from headway import Activities, Activity, Principal, Role
+from headway import Activities, HeadwayError, Principal, Role
 from headway.server.answers import refusal
+from headway.server.correlation import ActivityHeader
 from headway.server.embedded import ActivitiesApp
 
 ALL = "all"
@@ -37,7 +39,8 @@ class MediaServer:
         self.mounted = ActivitiesApp(self.activities, config.identify)
         self.app = Starlette(
             routes=[*self._routes(), Mount("/", self.mounted)],
-            exception_handlers={HTTPException: _refuse},
+            middleware=[Middleware(ActivityHeader)],
+            exception_handlers={HTTPException: _refuse, HeadwayError: _refuse},
             lifespan=self._lifespan,
         )
 
@@ -57,9 +60,9 @@ class MediaServer:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        async with self.activities:
-            yield
-        self.catalogue.close()
+        with closing(self.catalogue):
+            async with self.activities:
+                yield
 
     # What anybody with a token may read. Plain functions run in threads, where the database may take its time.
 
@@ -74,14 +77,14 @@ class MediaServer:
 
     def section_items(self, request: Request) -> Response:
         self._user(request)
-        (section,) = self._sections(request)
-        asked = request.query_params
-        found = self.catalogue.items(section.id, asked.get("title", ""))
+        section, asked = self._section(request), request.query_params
         if asked.get("type", section.kind.code) != section.kind.code:  # artists and albums are not rows of their own
-            found = []
-        start, size = _page(request, "Start", 0), _page(request, "Size", len(found))
-        rows = [item_row(item, section) for item in found[start : start + size]]
-        return container(request, offset=start, totalSize=len(found), librarySectionID=section.id, Metadata=rows)
+            return container(request, totalSize=0)
+        title, start = asked.get("title", ""), _page(request, "Start", 0)
+        total = self.catalogue.count(section.id, title)
+        found = self.catalogue.items(section.id, title, start, _page(request, "Size", total))
+        rows = [item_row(item, section) for item in found]
+        return container(request, offset=start, totalSize=total, librarySectionID=section.id, Metadata=rows)
 
     def items(self, request: Request) -> Response:
         self._user(request)
@@ -94,29 +97,32 @@ class MediaServer:
         self._user(request)
         return container(request)
 
-    # What starts an activity
+    # What starts an activity. ``ActivityHeader`` names it in the reply.
 
     async def refresh_section(self, request: Request) -> Response:
-        user, force = self._owner(request), request.query_params.get("force") == "1"
-        started = [await self.jobs.refresh_section(one, user, force=force) for one in self._sections(request)]
-        return _begun(done(request), started[0])
+        owner, force = self._owner(request), request.query_params.get("force") == "1"
+        for section in self._sections(request):
+            await self.jobs.refresh_section(section, owner, force=force)
+        return done(request)
 
     async def cancel_refresh(self, request: Request) -> Response:
-        user = self._owner(request)
+        owner = self._owner(request)
         for section in self._sections(request):
-            await self.jobs.cancel_refresh(section, user)
+            await self.jobs.cancel_refresh(section, owner)
         return done(request)
 
     async def refresh_items(self, request: Request) -> Response:
         user, items = self._user(request), await asyncio.to_thread(self._items, request)
-        return _begun(done(request), await self.jobs.refresh_items(items, user.user))
+        await self.jobs.refresh_items(items, user.user)
+        return done(request)
 
     async def optimize(self, request: Request) -> Response:
-        wait = request.query_params.get("async") != "1"
-        return _begun(done(request), await self.jobs.optimize(self._owner(request), wait=wait))
+        await self.jobs.optimize(self._owner(request), wait=request.query_params.get("async") != "1")
+        return done(request)
 
     async def process_subscriptions(self, request: Request) -> Response:
-        return _begun(Response(media_type="text/html"), await self.jobs.process_subscriptions(self._owner(request)))
+        await self.jobs.process_subscriptions(self._owner(request))
+        return Response(media_type="text/html")
 
     # Who asks, and for what
 
@@ -132,12 +138,15 @@ class MediaServer:
             raise HTTPException(403)
         return user.user
 
-    def _sections(self, request: Request) -> tuple[Section, ...]:
-        asked = request.path_params["section"]
-        found = tuple(one for one in self.config.sections if asked in (ALL, str(one.id)))
-        if not found:
+    def _section(self, request: Request) -> Section:
+        number = _number(request.path_params["section"])
+        section = None if number is None else self.config.section(number)
+        if section is None:
             raise HTTPException(404)
-        return found
+        return section
+
+    def _sections(self, request: Request) -> tuple[Section, ...]:
+        return self.config.sections if request.path_params["section"] == ALL else (self._section(request),)
 
     def _items(self, request: Request) -> list[Item]:
         asked = request.path_params["items"].split(",")
@@ -145,11 +154,6 @@ class MediaServer:
         if not found:
             raise HTTPException(404)
         return found
-
-
-def _begun(response: Response, activity: Activity) -> Response:
-    response.headers["X-Plex-Activity"] = activity.uuid
-    return response
 
 
 def _page(request: Request, name: str, default: int) -> int:

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS item (
 );
 CREATE INDEX IF NOT EXISTS item_section ON item (section, id);
 """
+TITLED = "section = ? AND instr(lower(json_extract(tags, '$.title')), lower(?))"
+"""Of a section, and with a text in its title: the empty one is in all."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -73,10 +75,15 @@ class Catalogue:
         files = (MediaFile(_path(path), size, modified) for path, size, modified in rows)
         return {file.path: file for file in files}
 
-    def items(self, section: int, title: str = "") -> list[Item]:
-        """Those of a section in order of arrival, with this in their titles, in whatever case."""
-        found = "instr(lower(json_extract(tags, '$.title')), lower(?)) > 0 OR ? = ''"
-        return self._items(f"section = ? AND ({found}) ORDER BY id", section, title, title)
+    def items(self, section: int, title: str = "", start: int = 0, size: int = -1) -> list[Item]:
+        """Those of a section in order of arrival, with this in their titles, in whatever case; ``size`` -1: all."""
+        return self._items(f"{TITLED} ORDER BY id LIMIT ? OFFSET ?", section, title, size, start)
+
+    def count(self, section: int, title: str = "") -> int:
+        """How many those are."""
+        with self._using() as database:
+            count: int = database.execute(f"SELECT count(*) FROM item WHERE {TITLED}", (section, title)).fetchone()[0]  # noqa: S608
+        return count
 
     def find(self, ids: Iterable[int]) -> list[Item]:
         """The items of these ids, as far as there are any."""

@@ -17,9 +17,12 @@ from examples.mediaserver.catalogue import Catalogue, Item
 from examples.mediaserver.config import Section
 from examples.mediaserver.files import Walk, shown
 from headway import Activities, Activity, Cancelled, Reporter, State, current
+from headway.core.errors import NotFound
+from headway.correlation import notice
 
 REFRESH = "library.update.section"
-DAY = 86_400.0
+PATIENCE = 10.0
+"""Seconds that a refresh waits for one before it that is stopping."""
 _log = logging.getLogger("mediaserver")
 
 
@@ -40,14 +43,16 @@ class Jobs:
 
     async def refresh_section(
         self, section: Section, owner: int, *, force: bool = False, parent: Reporter | None = None
-    ) -> Activity:
+    ) -> None:
         """Bring a section up to date with its folder; ``force``: read all of it anew. Joins a refresh under way."""
         async with self._starting[section.id]:  # of two requests at the same moment one starts, and one joins
             if running := self.refreshing(section):
-                if running.state is State.RUNNING:
-                    return running
-                await self._activities.wait(running.uuid, DAY, ended=True)  # it has been asked to stop
-            spawned = await self._activities.spawn(
+                if running.state is State.CANCELLING:
+                    running = await self._activities.wait(running.uuid, PATIENCE, ended=True)
+                if not running.ended:
+                    notice(running)  # the reply names it
+                    return
+            await self._activities.spawn(
                 REFRESH,
                 refresh_section,
                 self._catalogue,
@@ -58,38 +63,32 @@ class Jobs:
                 owner=owner,
                 parent=parent,
             )
-            return spawned.activity
 
     async def cancel_refresh(self, section: Section, by: int) -> None:
         """Ask the refresh of a section to stop, if there is one."""
         if running := self.refreshing(section):
-            await self._activities.request_cancel(running.uuid, by=by)
+            with suppress(NotFound):  # it has just ended
+                await self._activities.request_cancel(running.uuid, by=by)
 
-    async def refresh_items(self, items: Sequence[Item], owner: int) -> Activity:
+    async def refresh_items(self, items: Sequence[Item], owner: int) -> None:
         """Read the files of these items anew."""
-        spawned = await self._activities.spawn(
-            "library.refresh.items",
-            refresh_items,
-            self._catalogue,
-            items,
-            title=_title(items),
-            owner=owner,
+        await self._activities.spawn(
+            "library.refresh.items", refresh_items, self._catalogue, items, title=_title(items), owner=owner
         )
-        return spawned.activity
 
-    async def optimize(self, owner: int, *, wait: bool) -> Activity:
+    async def optimize(self, owner: int, *, wait: bool) -> None:
         """Clean up the database; ``wait``: until that is done."""
-        spawned = await self._activities.spawn(
+        optimizing = await self._activities.spawn(
             "library.optimize", optimize, self._catalogue, title="Optimizing library", owner=owner, cancellable=False
         )
-        return await spawned.wait() if wait else spawned.activity
+        if wait:
+            await optimizing.wait()
 
-    async def process_subscriptions(self, owner: int) -> Activity:
+    async def process_subscriptions(self, owner: int) -> None:
         """Take in what has come into the folders: they are what this server is subscribed to."""
-        spawned = await self._activities.spawn(
+        await self._activities.spawn(
             "provider.subscriptions.process", self._refresh_all, owner, title="Processing subscriptions", owner=owner
         )
-        return spawned.activity
 
     async def _refresh_all(self, owner: int) -> None:
         for section in self._sections:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import mutagen
 import pytest
 
 from headway import State
@@ -51,6 +54,19 @@ def test_broken_files_are_reported_and_hinder_nobody(serving: Serving, caplog: p
     assert serving.refreshed(2).response == {"changed": 0, "gone": 0, "unreadable": 0}  # not again each time
 
 
+def test_names_that_are_no_text_are_told_as_text(serving: Serving, originals: Path) -> None:
+    names = [b"<b>&\"'.ogg", b"line\nfeed\x1b[31m.ogg", b"\xff\xfe.ogg", "\u202eevil.ogg".encode()]
+    for name in names:
+        song = serving.folder / "Music" / os.fsdecode(name)
+        copy(originals / "song.ogg", song)
+        mutagen.File(song).delete()
+    assert serving.refreshed(2).response == {"changed": 7, "gone": 0, "unreadable": 0}
+    xml = ElementTree.fromstring(serving.ask("GET", "/library/sections/2/all").text)
+    told = {track.get("title") for track in xml.iter("Track")}
+    assert told >= {"<b>&\"'", "line feed\ufffd[31m", "\ufffd\ufffd", "evil"}
+    assert told == titles(serving)
+
+
 def test_an_unmounted_disk_is_a_failure_and_no_empty_library(serving: Serving) -> None:
     serving.refreshed(2)
     shutil.move(serving.folder / "Music", serving.folder / "unmounted")
@@ -71,6 +87,14 @@ def test_a_refresh_after_a_cancel_is_another_one(serving: Serving, gate: Gate) -
         assert again.result() != uuid
     assert serving.ended(again.result()).response == {"changed": 3, "gone": 0, "unreadable": 0}
     assert titles(serving) == {"One", "Two", "Three"}
+
+
+def test_refreshes_at_the_same_moment_are_one(serving: Serving, gate: Gate) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        started = set(pool.map(lambda _: serving.start("GET", REFRESH), range(20)))
+    gate.open()
+    (uuid,) = started
+    assert serving.ended(uuid).response == {"changed": 3, "gone": 0, "unreadable": 0}
 
 
 def test_a_cancel_of_the_reading_alone_leaves_the_refresh_as_it_is(serving: Serving, gate: Gate) -> None:
@@ -151,6 +175,7 @@ def test_every_page_is_xml_or_json_and_for_users_only(serving: Serving, path: st
     ("method", "path", "status"),
     [
         ("GET", "/library/sections/9/all", 404),
+        ("GET", "/library/sections/all/all", 404),
         ("GET", "/library/sections/x/refresh", 404),
         ("GET", "/library/metadata/1", 404),
         ("GET", "/library/metadata/x", 404),
