@@ -28,6 +28,11 @@ def noticing() -> Iterator[list[Activity]]:
         _started.reset(token)
 
 
+def forget() -> None:
+    """What this code starts from here on is not noticed: it goes on after the block that began it."""
+    _started.set(None)
+
+
 def notice(activity: Activity) -> None:
     """An activity has been started here; it is committed."""
     started = _started.get()

@@ -10,7 +10,7 @@ import asyncio
 import uuid as uuids
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
-from typing import Any, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from headway import forks
 from headway.admission import Limits
@@ -218,13 +218,17 @@ class Activities:
         """
         return Start(self, type, **options)
 
+    @overload
     async def spawn(
-        self,
-        type: str,
-        function: Callable[..., Coroutine[Any, Any, T]] | Callable[..., T],
-        *args: Any,
-        **options: Unpack[StartOptions],
-    ) -> spawn.Spawned[T]:
+        self, type: str, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Unpack[StartOptions]
+    ) -> spawn.Spawned[T]: ...
+    @overload
+    async def spawn(
+        self, type: str, function: Callable[..., T], *args: Any, **options: Unpack[StartOptions]
+    ) -> spawn.Spawned[T]: ...
+    async def spawn(
+        self, type: str, function: Callable[..., Any], *args: Any, **options: Unpack[StartOptions]
+    ) -> spawn.Spawned[Any]:
         """Run a function as an operation that goes on by itself: a coroutine function in a task, any other in a thread.
 
         Returns as soon as the start is on record. In the function, ``headway.current()`` is its reporter. Raises what

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from headway.core.activity import Activity, Attributes
 from headway.core.lifecycle import Report
@@ -84,9 +84,15 @@ class Reporter:
 
     @property
     def cancel_requested(self) -> bool:
-        """True once somebody has asked it to stop."""
+        """True once somebody has asked it to stop, or what it is a part of, however the news travels."""
         live = self._live
-        return (self.activity if live is None else live.activity).cancel is not None
+        if live is None:
+            return self.activity.cancel is not None
+        while live.activity.cancel is None:
+            if live.parent is None:
+                return False
+            live = live.parent
+        return True
 
     def check_cancelled(self) -> None:
         """Raise ``asyncio.CancelledError`` once somebody has asked it to stop: how a thread stops where it can."""
@@ -111,13 +117,17 @@ class Reporter:
         below = self._below(options)
         return self._activities.start(type, **below)
 
+    @overload
     async def spawn(
-        self,
-        type: str,
-        function: Callable[..., Coroutine[Any, Any, T]] | Callable[..., T],
-        *args: Any,
-        **options: Unpack[StartOptions],
-    ) -> Spawned[T]:
+        self, type: str, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Unpack[StartOptions]
+    ) -> Spawned[T]: ...
+    @overload
+    async def spawn(
+        self, type: str, function: Callable[..., T], *args: Any, **options: Unpack[StartOptions]
+    ) -> Spawned[T]: ...
+    async def spawn(
+        self, type: str, function: Callable[..., Any], *args: Any, **options: Unpack[StartOptions]
+    ) -> Spawned[Any]:
         """As ``Activities.spawn``, below this activity, which ends after it."""
         below = self._below(options)
         return await self._activities.spawn(type, function, *args, **below)

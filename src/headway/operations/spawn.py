@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from headway.core.activity import Activity
 from headway.core.errors import Cancelled, HeadwayError
+from headway.correlation import forget
 from headway.operations.options import StartOptions
 from headway.operations.start import Start
 from headway.operations.thread import ThreadOperation, run_in_thread
@@ -117,6 +118,7 @@ async def _in_thread(
 async def _run(start: Start, started: asyncio.Future[Reporter], work: Work[T]) -> T:
     async with start as reporter:
         started.set_result(reporter)
+        forget()  # what it goes on to start is no longer the business of whoever spawned it
         return await work(reporter)
 
 

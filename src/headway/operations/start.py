@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
 from headway.context import within
 from headway.core.activity import Activity, State
-from headway.core.errors import Cancelled, HeadwayError, Unavailable
+from headway.core.errors import Cancelled, HeadwayError, ParentEnding, Unavailable
 from headway.core.text import clean, shortened
 from headway.live import Operation
 from headway.operations.options import StartOptions, attributes_of
@@ -45,6 +46,8 @@ class Start:
         self._activities = activities
         self._operation = operation
         self._attributes = {"type": type, **attributes_of(type, options)}
+        parent = options.get("parent")
+        self._parent = parent if isinstance(parent, Reporter) else None
 
     async def __aenter__(self) -> Reporter:
         """Returns once the start is on record. Raises what ``Activities.create`` raises."""
@@ -52,7 +55,8 @@ class Start:
         if task is None:
             raise RuntimeError("activities.start() must be entered inside a task")
         self._task = TaskOperation(task)
-        return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
+        with self._stopping():
+            return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -69,7 +73,8 @@ class Start:
 
     def __enter__(self) -> Reporter:
         """As ``__aenter__``, for a thread; raises RuntimeError in a coroutine."""
-        return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
+        with self._stopping():
+            return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._inside.__exit__(None, None, None)
@@ -78,6 +83,16 @@ class Start:
             self._activities.portal.call(self._end, error)
         if asked and isinstance(error, asyncio.CancelledError):
             raise self._cancelled() from error
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """A part cannot be begun any more once the whole is to stop: in the code of the whole, that is its cancel."""
+        try:
+            yield
+        except ParentEnding as refused:
+            if self._parent is None or not self._parent.cancel_requested:
+                raise
+            raise asyncio.CancelledError(refused.message) from refused
 
     # On the hub's loop
 
@@ -125,13 +140,18 @@ class Start:
     async def _record(self, error: BaseException | None) -> None:
         if error is None or (isinstance(error, SystemExit) and not error.code):
             await self._finish(State.SUCCEEDED)
-        elif isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-            reason = "task_cancelled" if isinstance(error, asyncio.CancelledError) else "keyboard_interrupt"
+        elif self._was_stopped(error):
+            reason = "keyboard_interrupt" if isinstance(error, KeyboardInterrupt) else "task_cancelled"
             await self._activities.request_cancel(self._reporter.uuid, reason=reason, required=True)
             await self._finish(State.CANCELLED)
         else:
             said = shortened(clean(_said(error)), requests.MAX_ERROR)
             await self._finish(State.FAILED, said)
+
+    def _was_stopped(self, error: BaseException) -> bool:
+        if isinstance(error, Cancelled):  # of a part of it, which was asked because this was, or alone
+            return self._reporter.cancel_requested
+        return isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
 
     async def _finish(self, state: State, error: str | None = None) -> None:
         await self._activities.registry.childless(self._reporter.uuid)
