@@ -121,8 +121,7 @@ class Live:
         self.parent: Live | None = None
         self.children: set[str] = set()
         """Live children, and children about to start."""
-        known = activity.progress.children
-        self.shares = Shares(0.0 if known is None else known.ended)
+        self.shares = Shares(activity.progress.children)
         """What its children add up to."""
         self.changed = Pulse()
         """Fires at lifecycle changes, and when a child is gone."""

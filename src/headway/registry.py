@@ -38,7 +38,7 @@ class Registry:
             self._join_parent(live)
         for activity in snapshot.activities:
             parent = self.parent(activity)
-            if activity.ended and parent is not None and parent.activity.revision < activity.revision:
+            if activity.ended and parent is not None:  # of the latest ends the parent's record may not tell yet
                 parent.shares.put(activity)
 
     def feed(self, scope: Scope) -> Feed:

@@ -18,6 +18,9 @@ RATE_SAMPLE = 1.0
 
 INDETERMINATE = -1
 
+ALMOST = math.nextafter(1.0, 0.0)
+"""The most that parts make of the whole: another may begin. That all is done, an operation says, or its success."""
+
 
 class Children(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the children of an activity add up to."""
@@ -28,6 +31,8 @@ class Children(msgspec.Struct, frozen=True, omit_defaults=True):
     """Each weight times how far that child is; None while of none of them anything is known."""
     ended: float = 0.0
     """The weight of those that have ended: nothing of them is left to do, whatever came of it."""
+    revision: int = 0
+    """Of the latest of these ends: whoever takes up the sum after a crash has to add those that came later."""
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +57,10 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     own: float | None = None
     """How far it is by its own words, 0..1; None while it has said nothing of it."""
     children: Children | None = None
-    """What its children add up to; the fraction is then the weighted mean of them and of its own, which weighs 1."""
+    """What its children add up to; the fraction is then the weighted mean of them and of its own, which weighs 1.
+
+    Once it has said anything of its own, that is: until then the children are all there is to go by.
+    """
 
     @property
     def percent(self) -> int:
@@ -143,8 +151,10 @@ def _combined(own: float | None, children: Children) -> float | None:
     if children.done is None:
         return own
     if own is None:
-        return min(1.0, children.done / children.weight)
-    return min(1.0, (own + children.done) / (1 + children.weight))
+        return min(ALMOST, children.done / children.weight)
+    if own >= 1 and children.done >= children.weight:
+        return 1.0
+    return min(ALMOST, (own + children.done) / (1 + children.weight))
 
 
 def _ratio(done: float | None, whole: float | None) -> float | None:
