@@ -264,6 +264,19 @@ async def test_one_that_is_asked_before_it_runs_never_runs(
     assert not (tmp_path / "ran").exists()
 
 
+async def test_one_that_is_asked_again_with_less_grace_hurries(
+    activities: Hub, env: dict[str, str], tag: str, tmp_path: Path
+) -> None:
+    asked, stubborn = ProcessOperation(), ["sh", "-c", STUBBORN, "stubborn", str(tmp_path / "ready")]
+    running = asyncio.ensure_future(asked.run(Invocation(stubborn, env=env), current()))
+    await until((tmp_path / "ready").exists, "the trap is set")
+    asked.request_stop(await activities.run(grace=300))
+    asked.request_stop(await activities.run(grace=0))
+    with pytest.raises(asyncio.CancelledError):
+        await within(running)
+    assert census.tagged(tag) == []
+
+
 async def test_a_child_of_what_is_cancelled_while_it_starts_is_stopped(env: dict[str, str], tag: str) -> None:
     store = FaultyStore()
     async with hub(store) as activities:
@@ -421,12 +434,14 @@ async def test_lines_of_both_streams_are_handed_on_within_the_activity(activitie
         seen.append((activity.uuid, line, current() is activity))
         activity.report(subtitle=line)
 
-    script = r"printf 'one\r\ntwo\rthree\n\n\377four' ; sleep 0.2; echo five >&2"
+    script = r"printf 'one\r\ntwo\rthree\n\n\377four'; printf 'five\nsix' >&2"
     spawned = await run("sh", "-c", script, on_line=on_line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     activity = await ended(spawned)
-    lines = ["one", "two", "three", "", "five", "\ufffdfour"]
-    assert seen == [(spawned.uuid, line, True) for line in lines]
-    assert activity.subtitle == "\ufffdfour"
+    lines = ["one", "two", "three", "", "\ufffdfour"], ["five", "six"]
+    assert {(uuid, within) for uuid, _, within in seen} == {(spawned.uuid, True)}
+    for stream in lines:  # each in its order; between the two there is none
+        assert [line for _, line, _ in seen if line in stream] == stream
+    assert activity.subtitle == seen[-1][1] and len(seen) == 7
 
 
 async def test_a_look_at_its_lines_that_fails_does_not_disturb_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from headway.core.activity import Activity, State
 from headway.core.errors import InvalidInput
 from headway.operations.options import StartOptions
 from headway.operations.process.ending import CommandFailed, ending
+from headway.operations.process.escalation import Stopped
 from headway.operations.process.exits import ExitStatus
 from headway.operations.process.output import OnLine, Output
 from headway.operations.process.process import Process
@@ -92,12 +94,12 @@ class ProcessOperation:
         """To be made on the event loop that the command is watched from, which may be another than the hub's."""
         self._loop = asyncio.get_running_loop()
         self._asked = asyncio.Event()
-        self._grace = 0.0
+        self._grace = math.inf
         self._process: Process | None = None
-        self._stopping: asyncio.Task[object] | None = None
+        self._stops: list[asyncio.Task[Stopped]] = []
 
     def __repr__(self) -> str:
-        return f"<ProcessOperation pid={self._process and self._process.pid} stopping={self._stopping is not None}>"
+        return f"<ProcessOperation pid={self._process and self._process.pid} stopping={bool(self._stops)}>"
 
     def request_stop(self, activity: Activity) -> None:
         """Send SIGTERM, and SIGKILL when the activity's grace is over. From the hub's loop."""
@@ -116,8 +118,8 @@ class ProcessOperation:
         if self._asked.is_set():
             raise asyncio.CancelledError
         self._process = process = await invocation.start(output)
-        if self._asked.is_set():
-            self._stop(self._grace)
+        if self._asked.is_set():  # meanwhile
+            self._ask(self._grace)
         watching = asyncio.ensure_future(output.meter.watch())
         try:
             status = await self._over(process)
@@ -128,7 +130,7 @@ class ProcessOperation:
         return self._judged(status, output)
 
     def _judged(self, status: ExitStatus, output: Output) -> ExitStatus:
-        state, reason = ending(status, asked_to_stop=self._stopping is not None)
+        state, reason = ending(status, asked_to_stop=bool(self._stops))
         if state is State.CANCELLED:
             raise asyncio.CancelledError
         if reason is not None:
@@ -136,16 +138,12 @@ class ProcessOperation:
         return status
 
     def _ask(self, grace: float) -> None:
-        self._grace = grace
+        """Begin to stop it, unless it has ended by itself. Asked again, it may get less grace, but not more."""
+        self._grace = min(self._grace, grace)
         self._asked.set()
-        if self._process is not None:
-            self._stop(grace)
-
-    def _stop(self, grace: float) -> None:
-        """Begin to stop it, unless it has ended by itself."""
         process = self._process
-        if process is not None and process.status is None and self._stopping is None:
-            self._stopping = asyncio.ensure_future(process.stop(grace))
+        if process is not None and (process.status is None or self._stops):
+            self._stops.append(asyncio.ensure_future(process.stop(self._grace)))
 
     async def _over(self, process: Process) -> ExitStatus:
         try:
