@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from headway import hub as hub_module
+from headway import records
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.errors import ChildrenRunning, NotFound, ParentEnding, Unavailable
@@ -162,7 +162,7 @@ async def test_waiting_for_children_ends_with_the_last_of_them() -> None:
 
 
 async def test_a_cancel_that_the_store_could_not_take_goes_down_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "RETRY", 0.001)
+    monkeypatch.setattr(records, "RETRY", 0.001)
     store = FaultyStore()
     async with hub(store) as activities:
         parent = await activities.run()

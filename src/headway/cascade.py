@@ -11,13 +11,13 @@ from headway.core.errors import HeadwayError
 from headway.live import Live
 
 if TYPE_CHECKING:
-    from headway.hub import Activities
+    from headway.records import Records
 
 
 class Cascade:
     """A request to stop goes down, never up."""
 
-    def __init__(self, activities: Activities) -> None:
+    def __init__(self, activities: Records) -> None:
         self._activities = activities
         self._asking: set[asyncio.Task[None]] = set()
 

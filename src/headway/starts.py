@@ -18,13 +18,13 @@ from headway.live import Live, Operation
 from headway.ports import Write
 
 if TYPE_CHECKING:
-    from headway.hub import Activities
+    from headway.records import Records
 
 
 class Starts:
     """Records new activities."""
 
-    def __init__(self, activities: Activities, durations: Durations, new_uuid: Callable[[], uuids.UUID]) -> None:
+    def __init__(self, activities: Records, durations: Durations, new_uuid: Callable[[], uuids.UUID]) -> None:
         self._activities = activities
         self._registry = activities.registry
         self._store = activities.store

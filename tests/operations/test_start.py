@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from headway import hub as hub_module
-from headway import liveness
+from headway import liveness, records
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, InvalidInput, StorageFull, Unavailable
 from headway.core.lifecycle import Report
@@ -66,7 +65,7 @@ async def outcome(job: Job) -> BaseException | None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test would wait a second for the next try, it waits a moment."""
     monkeypatch.setattr(task_module, "RECANCEL", 0.01)
-    monkeypatch.setattr(hub_module, "RETRY", 0.001)
+    monkeypatch.setattr(records, "RETRY", 0.001)
     monkeypatch.setattr(liveness, "SHUTDOWN_GRACE", 0.2)
 
 
