@@ -17,8 +17,8 @@ class ActivityHeader:
 
     It does not matter how deep below the endpoint the start was: in a task, a task group, or a thread of a pool. Where
     several activities were started, the first is named: the others may be parts of it, never it of them. A header that
-    the endpoint set itself stays. To a page of another origin (a request with ``Origin``) the header is exposed; whether
-    that page may read the reply at all is up to the host's CORS rules.
+    the endpoint set itself stays. To a page of another origin (a request with ``Origin``) the header is exposed;
+    whether that page may read the reply at all is up to the host's CORS rules.
 
     Put it around everything else: what is outside of it cannot be seen by it.
     """
