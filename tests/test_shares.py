@@ -13,7 +13,7 @@ from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
 from headway.core.progress import Children, Progress, advanced, begun
-from headway.shares import UNIT, Shares
+from headway.shares import Shares
 
 NOW = 1_000.0
 ENDS = [State.SUCCEEDED, State.FAILED, State.LOST]
@@ -62,18 +62,17 @@ def naive(children: list[Activity]) -> tuple[Fraction, Fraction | None, Fraction
 
 
 def assert_sums(children: Children | None, records: list[Activity]) -> None:
-    """Within the grain that sums are kept in, of every child."""
+    """But for the digits that a float has no room for."""
     if not records:
         assert children is None
         return
     assert children is not None
     weight, done, gone = naive(records)
-    grain = 2 * len(records) / UNIT
-    assert children.weight == pytest.approx(float(weight), rel=1e-12, abs=grain)
-    assert children.ended == pytest.approx(float(gone), rel=1e-12, abs=grain)
+    assert children.weight == pytest.approx(float(weight), rel=1e-14, abs=1e-18)
+    assert children.ended == pytest.approx(float(gone), rel=1e-14, abs=1e-18)
     assert (children.done is None) is (done is None)
     if children.done is not None and done is not None:
-        assert children.done == pytest.approx(float(done), rel=1e-12, abs=grain)
+        assert children.done == pytest.approx(float(done), rel=1e-14, abs=1e-18)
 
 
 # What they add up to
@@ -126,7 +125,14 @@ def test_a_parent_does_not_outlive_its_sum_by_a_thousandth_of_a_weight() -> None
     assert summed(child("a", 1e-300)).children is not None  # nobody may ask for it, and it breaks nothing
 
 
-# 100 percent
+# Whole percents
+
+
+@pytest.mark.parametrize("weight", [0.001, 1.0, 1 / 3, 1_000_000.0])
+def test_what_all_children_say_as_a_whole_percent_reads_so_for_the_parent(weight: float) -> None:
+    for percent in range(100):
+        children = summed(*(child(str(number), weight, percent) for number in range(7))).children
+        assert advanced(begun(Progress(), NOW), NOW, children=children).percent == percent
 
 
 @pytest.mark.parametrize("weight", [0.001, 1.0, 1 / 3, 1_000_000.0])

@@ -7,8 +7,10 @@ import math
 from headway.core.activity import Activity
 from headway.core.progress import Children
 
-UNIT = 1 << 32
-"""Sums are kept in whole parts of this: taking out what was put in leaves nothing behind, however often."""
+UNIT = 1 << 64
+"""Sums are kept in whole parts of this: taking out what was put in leaves nothing behind, however often. So many, that
+what one child of the least weight says as a whole percent reads so again.
+"""
 
 
 class Shares:
