@@ -50,7 +50,5 @@ class Cascade:
         # A child that ended by itself or that users cannot cancel is waited for; so is the store.
         with suppress(HeadwayError):
             await activities.insist(
-                lambda: activities.request_cancel(
-                    uuid, by=request.by, reason=request.reason, required=request.by is None
-                )
+                lambda: activities.request_cancel(uuid, by=request.by, reason=request.reason, required=request.required)
             )

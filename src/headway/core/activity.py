@@ -45,6 +45,8 @@ class CancelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     by: int | None = None
     """The user who asked; None when the system did (a timeout, a shutdown)."""
     reason: str | None = None
+    required: bool = False
+    """It has to stop, with all that is below it, also where users may not cancel."""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

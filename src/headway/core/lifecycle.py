@@ -162,7 +162,7 @@ def request_cancel(
     if not (activity.cancellable or required):
         raise NotCancellable
     state = next_state(activity.state, Step.REQUEST_CANCEL)
-    request = CancelRequest(at=now, by=by, reason=reason)
+    request = CancelRequest(at=now, by=by, reason=reason, required=required)
     return msgspec.structs.replace(activity, state=state, cancel=request, updated_at=now)
 
 
