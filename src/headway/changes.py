@@ -60,9 +60,11 @@ class Changes:
             changed = decide(base, now)
             if changed is base:
                 return live.activity
+            live.ending = changed.ended
             (revision,) = await self._store.commit([Write(changed, seen.fence)])
             committed = revision is not None
         finally:
+            live.ending = False
             if not committed and draft is not None:
                 live.give_back(draft)
                 self._flusher.mark(live)

@@ -96,6 +96,7 @@ class Live:
         "cancel_seen",
         "changed",
         "children",
+        "ending",
         "heard",
         "lock",
         "noted",
@@ -121,6 +122,8 @@ class Live:
         self.parent: Live | None = None
         self.children: set[str] = set()
         """Live children, and children about to start."""
+        self.ending = False
+        """Its end is on its way to the store."""
         self.shares = Shares(activity.progress.children)
         """What its children add up to."""
         self.changed = Pulse()

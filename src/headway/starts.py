@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headway.admission import Admission, uuid_of
 from headway.core import lifecycle
 from headway.core.activity import Activity
-from headway.core.errors import KeyReused, NotFound, Unavailable
+from headway.core.errors import KeyReused, NotFound, ParentEnding, Unavailable
 from headway.correlation import notice
 from headway.durations import Durations
 from headway.live import Live, Operation
@@ -92,5 +92,7 @@ class Starts:
         live = self._registry.live.get(parent)
         if live is None or live.activity.owner != owner:
             raise NotFound("parentUUID: there is no such running activity")
+        if live.ending:
+            raise ParentEnding("the parent is ending and takes no more children")
         self._admission.admit_child(live)
         return live
