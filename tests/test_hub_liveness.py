@@ -1,14 +1,17 @@
 """Who still lives: leases, graces, boots; on a clock that obeys, so that no second is waited for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
+from headway import current
 from headway.admission import Limits
 from headway.core.activity import Activity, State
-from headway.core.errors import LeaseLost, Unavailable
+from headway.core.errors import Cancelled, LeaseLost, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING
 from headway.core.view import TOMBSTONE_AGE, Event, Kind, Resync
@@ -177,6 +180,344 @@ async def test_a_grace_begins_again_with_the_server() -> None:
         assert not activities.now_is(activity.uuid).overdue
         await activities.pass_time(4)
         assert activities.now_is(activity.uuid).overdue
+
+
+# Stalled: it lives, and has long said nothing of its work
+
+LASTING = 86_400.0
+"""Seconds: a lease that no test outlives."""
+
+
+async def spoken(activities: Hub, **attributes: Any) -> Activity:
+    """A live activity that has said something of its work."""
+    activity = await activities.run(**{"lease": LASTING, "stall": 60.0, **attributes})
+    await say(activities, activity)
+    return activities.now_is(activity.uuid)
+
+
+async def say(activities: Hub, activity: Activity, **news: Any) -> None:
+    activities.report(activity.uuid, Report(**news))
+    await activities.settled()
+
+
+def stalled(activities: Hub, *which: Activity) -> list[bool]:
+    return [activities.now_is(activity.uuid).stalled for activity in which]
+
+
+async def test_one_that_has_spoken_and_falls_silent_is_shown_as_stalled(activities: Hub) -> None:
+    quick, slow = await spoken(activities, stall=20.0), await spoken(activities, stall=60.0)
+    await activities.pass_time(20)
+    assert stalled(activities, quick, slow) == [False, False]
+    await activities.pass_time(1)
+    assert stalled(activities, quick, slow) == [True, False]
+    await activities.pass_time(40)
+    assert stalled(activities, quick, slow) == [True, True]
+    assert activities.now_is(quick.uuid).state is State.RUNNING
+
+
+async def test_five_minutes_of_silence_are_long_unless_said_otherwise(activities: Hub) -> None:
+    activity = await activities.run(lease=LASTING)
+    await say(activities, activity, progress=5)
+    await activities.pass_time(300)
+    assert stalled(activities, activity) == [False]
+    await activities.pass_time(1)
+    assert stalled(activities, activity) == [True]
+
+
+async def test_how_it_is_with_one_that_never_spoke_nobody_can_tell(activities: Hub) -> None:
+    activity = await activities.run(lease=LASTING, stall=20.0, report=Report(progress=5, title="at its start"))
+    await activities.pass_time(100)
+    assert activities.now_is(activity.uuid) == activity
+
+
+async def test_one_without_a_limit_never_stalls(activities: Hub) -> None:
+    activity = await spoken(activities, stall=None)
+    await activities.pass_time(1_000)
+    assert stalled(activities, activity) == [False]
+
+
+async def test_heartbeats_do_not_say_that_the_work_goes_on(activities: Hub) -> None:
+    activity = await spoken(activities)
+    for _ in range(7):
+        await activities.pass_time(10)
+        activities.sign_of_life(activity.uuid)
+    assert stalled(activities, activity) == [True]
+    activities.sign_of_life(activity.uuid)
+    await activities.pass_time(5)
+    assert stalled(activities, activity) == [True]
+
+
+@pytest.mark.parametrize("news", [{}, {"progress": 5}, {"subtitle": "on with it"}], ids=["nothing", "same", "other"])
+async def test_any_word_takes_the_mark_away_and_the_silence_begins_anew(activities: Hub, news: dict[str, Any]) -> None:
+    activity = await spoken(activities)
+    await activities.pass_time(61)
+    await say(activities, activity, **news)
+    assert stalled(activities, activity) == [False]
+    await activities.pass_time(60)
+    assert stalled(activities, activity) == [False]
+    await activities.pass_time(1)
+    assert stalled(activities, activity) == [True]
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.LOST])
+async def test_what_has_ended_is_not_stalled(activities: Hub, state: State) -> None:
+    activity = await spoken(activities)
+    await activities.pass_time(61)
+    assert not (await activities.finish(activity.uuid, state)).stalled
+    await activities.pass_time(100)
+    assert stalled(activities, activity) == [False]
+
+
+async def test_what_is_asked_to_stop_is_not_found_stalled(activities: Hub) -> None:
+    activity = await spoken(activities, grace=300.0)
+    await activities.request_cancel(activity.uuid)
+    await activities.pass_time(100)
+    assert stalled(activities, activity) == [False]
+
+
+async def test_watchers_are_told_once_of_a_stall_and_once_of_its_end(activities: Hub) -> None:
+    activity = await spoken(activities)
+    seen = activities.feed(EVERYTHING).view.revision
+    await activities.pass_time(120)
+    assert await activities.story(activity.uuid, seen) == ["updated"]
+    assert activities.feed(EVERYTHING).view.revision == seen + 1
+
+
+async def test_operations_of_this_process_stall_too(activities: Hub) -> None:
+    async with activities.start("t", stall=60) as it:
+        it.report(5)
+        await activities.settled()
+        await activities.pass_time(61)
+        assert it.activity.stalled
+        it.report(subtitle="on with it")
+        await activities.settled()
+        assert not it.activity.stalled
+
+
+async def test_who_speaks_while_it_is_being_marked_is_not_marked() -> None:
+    async with hub() as activities:
+        activity = await spoken(activities)
+        await activities.pass_time(60)
+        live = activities.registry.live[activity.uuid]
+        await live.lock.acquire()  # some other change is on its way
+        marking = asyncio.create_task(activities.pass_time(1))
+        await until(lambda: live.lock._waiters)
+        activities.report(activity.uuid, Report(progress=50))
+        live.lock.release()
+        await marking
+        await activities.settled()
+        assert stalled(activities, activity) == [False]
+
+
+async def test_a_parent_is_not_stalled_while_a_child_speaks(activities: Hub) -> None:
+    root = await spoken(activities)
+    middle = await spoken(activities, parent=root.uuid)
+    leaf = await spoken(activities, parent=middle.uuid)
+    for second in range(10):
+        await activities.pass_time(20)
+        await say(activities, leaf, subtitle=f"no further, but on with it: {second}")
+    assert stalled(activities, root, middle, leaf) == [False] * 3
+    await activities.pass_time(61)
+    assert stalled(activities, root, middle, leaf) == [True] * 3
+
+
+@pytest.mark.parametrize("news", [{"progress": 5}, {"subtitle": "no further, but on with it"}])
+async def test_a_child_that_speaks_again_takes_the_mark_from_all_above_it(
+    activities: Hub, news: dict[str, Any]
+) -> None:
+    root = await spoken(activities)
+    middle = await spoken(activities, parent=root.uuid)
+    leaf = await spoken(activities, parent=middle.uuid)
+    await activities.pass_time(61)
+    await say(activities, leaf, **news)
+    assert stalled(activities, root, middle, leaf) == [False] * 3
+
+
+async def test_the_end_of_a_child_is_a_word(activities: Hub) -> None:
+    parent = await activities.run(lease=LASTING, stall=60.0)
+    child = await activities.run(lease=LASTING, parent=parent.uuid)
+    await activities.pass_time(50)
+    await activities.finish(child.uuid, State.SUCCEEDED)
+    await activities.settled()
+    assert activities.now_is(parent.uuid).reported_at == activities.time.now()
+    await activities.pass_time(60)
+    assert stalled(activities, parent) == [False]
+    await activities.pass_time(1)
+    assert stalled(activities, parent) == [True]
+
+
+async def test_that_a_child_has_begun_says_nothing_of_the_work(activities: Hub) -> None:
+    parent = await activities.run(lease=LASTING, stall=60.0)
+    for progress in (None, -1.0):
+        await activities.run(lease=LASTING, stall=60.0, parent=parent.uuid, report=Report(progress=progress))
+    await activities.settled()
+    assert activities.now_is(parent.uuid).reported_at is None
+    await activities.pass_time(100)  # its children work in silence, and it with them
+    assert stalled(activities, parent) == [False]
+
+
+async def test_a_pause_of_our_own_is_nobodys_silence(activities: Hub) -> None:
+    activity = await spoken(activities)
+    await activities.pass_time(59)
+    await activities.stand_still(3600)
+    await activities.pass_time(60)
+    assert stalled(activities, activity) == [False]
+    await activities.pass_time(1)
+    assert stalled(activities, activity) == [True]
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, 1e9])
+async def test_nobody_stalls_by_a_wall_clock_that_is_set(activities: Hub, jump: float) -> None:
+    activity = await spoken(activities)
+    await activities.pass_time(30)
+    activities.time.jump(jump)
+    await activities.pass_time(30)
+    assert stalled(activities, activity) == [False]
+    await activities.pass_time(1)
+    assert stalled(activities, activity) == [True]
+
+
+async def test_a_restart_is_nobodys_silence_and_forgets_no_mark() -> None:
+    store = MemoryStore()
+    async with hub(store) as before:
+        silent, other = await spoken(before), await spoken(before, stall=100.0)
+        await before.pass_time(90)
+    async with hub(store) as activities:
+        assert stalled(activities, silent, other) == [True, False]
+        await activities.pass_time(100)
+        assert stalled(activities, silent, other) == [True, False]
+        await activities.pass_time(1)
+        assert stalled(activities, silent, other) == [True, True]
+        await say(activities, silent)
+        assert stalled(activities, silent) == [False]
+
+
+# Timeouts
+
+
+async def asked_by_the_clock(activities: Hub, *which: Activity) -> None:
+    await until(lambda: all(activities.now_is(each.uuid).state is State.CANCELLING for each in which))
+    for each in which:
+        request = activities.now_is(each.uuid).cancel
+        assert request is not None and (request.by, request.reason) == (None, "timeout")
+
+
+@pytest.mark.parametrize("cancellable", [True, False])
+@pytest.mark.parametrize("timeout", [0.5, 20.0, 300.0])
+async def test_what_takes_too_long_is_asked_to_stop_whether_or_not_users_may(
+    activities: Hub, timeout: float, cancellable: bool
+) -> None:
+    activity = await activities.run(timeout=timeout, cancellable=cancellable, lease=LASTING, grace=5.0)
+    await activities.pass_time(timeout)
+    assert activities.now_is(activity.uuid) == activity
+    await activities.pass_time(1)
+    await asked_by_the_clock(activities, activity)
+    await activities.pass_time(6)
+    assert activities.now_is(activity.uuid).overdue
+    assert (await activities.finish(activity.uuid, State.CANCELLED)).state is State.CANCELLED
+
+
+async def test_what_is_in_time_is_not_asked(activities: Hub) -> None:
+    activity = await activities.run(timeout=20.0)
+    await activities.pass_time(15)
+    ended = await activities.finish(activity.uuid, State.SUCCEEDED)
+    await activities.pass_time(20)
+    assert activities.now_is(activity.uuid) == ended and ended.cancel is None
+
+
+async def test_signs_of_life_and_reports_buy_no_time(activities: Hub) -> None:
+    activity = await activities.run(timeout=20.0)
+    for second in range(21):
+        activities.sign_of_life(activity.uuid)
+        await say(activities, activity, progress=second)
+        await activities.pass_time(1)
+    await asked_by_the_clock(activities, activity)
+
+
+async def test_who_was_asked_before_is_not_asked_again(activities: Hub) -> None:
+    activity = await activities.run(timeout=20.0, grace=300.0)
+    await activities.request_cancel(activity.uuid, by=5, reason="enough")
+    await activities.pass_time(25)
+    request = activities.now_is(activity.uuid).cancel
+    assert request is not None and (request.by, request.reason) == (5, "enough")
+
+
+async def test_a_timeout_goes_down_to_all_below_and_not_up(activities: Hub) -> None:
+    root = await activities.run(lease=LASTING)
+    middle = await activities.run(lease=LASTING, parent=root.uuid, timeout=20.0, cancellable=False)
+    leaf = await activities.run(lease=LASTING, parent=middle.uuid, cancellable=False)
+    await activities.pass_time(21)
+    await asked_by_the_clock(activities, middle, leaf)
+    assert activities.now_is(root.uuid).state is State.RUNNING
+
+
+async def test_a_block_that_takes_too_long_is_left_as_cancelled(activities: Hub) -> None:
+    async def endless() -> None:
+        async with activities.start("t", timeout=20, cancellable=False):
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(endless())
+    await until(activities.list)
+    (activity,) = activities.list()
+    await activities.pass_time(21)
+    with pytest.raises(Cancelled, match=r"^the activity was cancelled: timeout$"):
+        await running
+    ended = activities.now_is(activity.uuid)
+    assert (ended.state, ended.cancel and ended.cancel.reason) == (State.CANCELLED, "timeout")
+
+
+async def test_a_thread_that_takes_too_long_is_told(activities: Hub) -> None:
+    def work() -> None:
+        while True:
+            current().check_cancelled()
+            time.sleep(0.001)
+
+    spawned = await activities.spawn("t", work, timeout=20)
+    await activities.pass_time(21)
+    with pytest.raises(Cancelled):
+        await spawned.result()
+    assert spawned.activity.state is State.CANCELLED
+
+
+async def test_a_timeout_waits_for_the_store() -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        activity = await activities.run(timeout=20.0, lease=LASTING)
+        store.failure = Unavailable("away")
+        await activities.pass_time(30)
+        assert activities.now_is(activity.uuid) == activity
+        store.failure = None
+        await activities.pass_time(1)
+        await asked_by_the_clock(activities, activity)
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, 1e9])
+async def test_nobody_is_too_late_by_a_wall_clock_that_is_set(activities: Hub, jump: float) -> None:
+    activity = await activities.run(timeout=20.0)
+    await activities.pass_time(10)
+    activities.time.jump(jump)
+    await activities.pass_time(10)
+    assert activities.now_is(activity.uuid).state is State.RUNNING
+    await activities.pass_time(1)
+    await asked_by_the_clock(activities, activity)
+
+
+@pytest.mark.parametrize("away", [0.0, 10.0, 3600.0])
+async def test_time_is_counted_from_the_start_also_across_a_restart(away: float) -> None:
+    store = MemoryStore()
+    async with hub(store) as before:
+        activity = await before.run(timeout=60.0, lease=LASTING)
+        await before.pass_time(30)
+        wall = before.time.now()
+    async with AsyncExitStack() as rest:
+        activities = Hub(store)
+        activities.time.jump(wall + away - activities.time.now())
+        await rest.enter_async_context(activities)
+        left = max(0.0, 30 - away)
+        await activities.pass_time(left)
+        assert activities.now_is(activity.uuid).state is State.RUNNING
+        await activities.pass_time(1)
+        await asked_by_the_clock(activities, activity)
 
 
 # Boots

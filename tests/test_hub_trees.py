@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def fraction(activities: Hub, activity: Activity) -> float | None:
     return activities.now_is(activity.uuid).progress.fraction
 
 
-async def line(activities: Hub, depth: int, **attributes: object) -> list[Activity]:
+async def line(activities: Hub, depth: int, **attributes: Any) -> list[Activity]:
     """A tree without branches, the root first."""
     made = [await activities.run(**attributes)]
     for _ in range(depth - 1):

@@ -145,8 +145,8 @@ class Flusher:
         if parent is None or parent.activity.ended:
             return None
         parent.shares.put(activity)
-        if not parent.shares.changed:
+        if not (parent.shares.changed or parent.activity.stalled):
             return None
-        parent.note(None, live.noted_at, live.heard)
+        parent.note(Report() if parent.activity.stalled else None, live.noted_at, live.heard)
         self._dirty[parent.activity.uuid] = parent
         return parent

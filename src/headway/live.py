@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Protocol
 
 from headway.core import lifecycle
@@ -145,7 +145,14 @@ class Live:
     @property
     def depth(self) -> int:
         """How many levels its tree has down to here: 1 for a root."""
-        return 1 if self.parent is None else self.parent.depth + 1
+        return 1 + sum(1 for _ in self.above())
+
+    def above(self) -> Iterator[Live]:
+        """Its parent, and on to the root."""
+        live = self.parent
+        while live is not None:
+            yield live
+            live = live.parent
 
     def note(self, news: Report | None, at: float, heard: float) -> None:
         """Remember a report, or that the source has one; from any thread. ``at``: seconds since the epoch, ``heard``:
@@ -153,6 +160,8 @@ class Live:
 
         The record will carry the time of the report, not of the flush, which others' reports hurry or hold up.
         """
+        for above in self.above():  # what a child says is a word of all that it is a part of
+            above.heard = heard
         with self._guard:
             self.noted_at, self.heard = at, heard
             if news is not None:

@@ -79,7 +79,11 @@ class Liveness:
             for live in everything
             if _expired(live, now)
         ]
-        stalled = [self._activities.mark_stalled(live.activity.uuid) for live in everything if _silent(live, now)]
+        stalled = [
+            self._activities.mark_stalled(live.activity.uuid, live.activity.reported_at)
+            for live in everything
+            if _silent(live, now)
+        ]
         await asyncio.gather(*map(_attempt, [*lapsed, *late, *expired, *stalled]))
         if now >= self._prune_due:
             self._prune_due = now + PRUNING

@@ -227,9 +227,9 @@ class Records(abc.ABC):
         """Show that an activity still runs after its grace."""
         return await self._changes.make(uuid, lifecycle.become_overdue)
 
-    async def mark_stalled(self, uuid: str) -> Activity:
-        """Show that an activity lives and has long said nothing of its work."""
-        return await self._changes.make(uuid, lifecycle.become_stalled)
+    async def mark_stalled(self, uuid: str, since: float | None) -> Activity:
+        """Show that an activity lives and has said nothing of its work ``since`` (its ``reported_at``)."""
+        return await self._changes.make(uuid, lambda activity, now: lifecycle.become_stalled(activity, now, since))
 
     async def insist(self, change: Callable[[], Awaitable[object]]) -> None:
         """Make a change as soon as the store and its children let it, unless the hub is closed before. Raises what it

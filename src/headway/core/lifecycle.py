@@ -144,7 +144,9 @@ def report(activity: Activity, news: Report, now: float) -> Activity:
     """The activity after a report; raises when it has ended."""
     state = next_state(activity.state, Step.REPORT)
     changes = _reported(activity, news, now)
-    return msgspec.structs.replace(activity, state=state, updated_at=now, reported_at=now, stalled=False, **changes)
+    if _tells(activity, news):
+        changes["reported_at"] = now
+    return msgspec.structs.replace(activity, state=state, updated_at=now, stalled=False, **changes)
 
 
 def request_cancel(
@@ -173,9 +175,14 @@ def become_overdue(activity: Activity, now: float) -> Activity:
     return msgspec.structs.replace(activity, overdue=True, updated_at=now)
 
 
-def become_stalled(activity: Activity, now: float) -> Activity:
-    """The activity marked as alive and silent; its next report takes the mark away."""
-    return activity if activity.ended else msgspec.structs.replace(activity, stalled=True, updated_at=now)
+def become_stalled(activity: Activity, now: float, since: float | None) -> Activity:
+    """The activity marked as alive and silent; its next report takes the mark away.
+
+    ``since``: its last word when it was found silent. One that has spoken since, or has ended, stays as it is.
+    """
+    if activity.ended or activity.reported_at != since:
+        return activity
+    return msgspec.structs.replace(activity, stalled=True, updated_at=now)
 
 
 def finish(
@@ -249,6 +256,17 @@ def as_started(activity: Activity) -> Activity:
 
 def _merged(old: Attributes | None, new: Attributes) -> Attributes:
     return {**old, **new} if old else new
+
+
+def _tells(activity: Activity, news: Report) -> bool:
+    """Whether a report says anything of the work; that another child has begun does not."""
+    if news.children is None or news != Report(children=news.children):
+        return True
+    return _achieved(activity.progress.children) != _achieved(news.children)
+
+
+def _achieved(children: Children | None) -> tuple[float, float]:
+    return (0.0, 0.0) if children is None else (children.done or 0.0, children.ended)
 
 
 def _reported(activity: Activity, news: Report, now: float) -> dict[str, Any]:
