@@ -37,7 +37,7 @@ RULES = {
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
     "client": Rule("core wire", "msgspec httpx2"),
     "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
-    "integrations": Rule(HUB, "msgspec starlette tqdm"),
+    "integrations": Rule(HUB, "msgspec starlette tqdm litestar django asgiref"),
     "cli": Rule(SIDES, "msgspec click rich uvicorn uvloop httpx2"),
     "testing": Rule(SIDES, "msgspec pytest"),
     "__main__": Rule("cli", ""),
