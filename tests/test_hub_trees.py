@@ -11,6 +11,8 @@ from headway.core.activity import Activity, State
 from headway.core.errors import ChildrenRunning, InvalidInput, ParentEnding, TooMany, Unavailable
 from headway.core.lifecycle import Report
 from headway.ports import Write
+from headway.stores.memory import MemoryStore
+from tests.crashing import CrashingStore
 from tests.hubs import FaultyStore, Hub, hub, until
 
 
@@ -284,3 +286,93 @@ async def test_what_has_to_stop_has_to_stop_with_all_below_it_also_after_a_resta
         await until(lambda: activities.now_is(leaf.uuid).state is State.CANCELLING)
         asked = activities.now_is(leaf.uuid).cancel
         assert asked is not None and (asked.by, asked.reason) == (None, "server_shutdown")
+
+
+# After a restart
+
+
+async def reopened(store: CrashingStore, died: Hub) -> Hub:
+    """The next process, after one that was killed."""
+    await died.die()
+    store.crash()
+    return await Hub(store).open()
+
+
+async def test_sums_outlast_a_restart() -> None:
+    store = MemoryStore()
+    async with hub(store) as before:
+        root = await before.run()
+        middle = await before.run(parent=root.uuid, weight=3.0)
+        gone, leaf = [await before.run(parent=middle.uuid) for _ in range(2)]
+        before.report(root.uuid, Report(progress=10))
+        before.report(leaf.uuid, Report(progress=20))
+        await before.finish(gone.uuid, State.FAILED)
+    async with hub(store) as activities:
+        expected = (0.1 + 3 * 0.6) / 4
+        assert fraction(activities, root) == pytest.approx(expected)
+        activities.report(leaf.uuid, Report(progress=40))
+        await activities.settled()
+        assert fraction(activities, middle) == pytest.approx(0.7)
+        assert fraction(activities, root) == pytest.approx((0.1 + 3 * 0.7) / 4)
+
+
+async def test_a_restart_changes_nothing_where_nothing_was_lost() -> None:
+    store = MemoryStore()
+    async with hub(store) as before:
+        tree = await line(before, 3)
+        before.report(tree[-1].uuid, Report(progress=20))
+    async with hub(store) as activities:
+        known = activities.list()
+        await activities.settled()
+        assert activities.list() == known
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+async def test_the_end_of_a_child_outlasts_the_crash_that_took_the_sum_of_its_parent(checkpoint: bool) -> None:
+    store = CrashingStore()
+    died = await Hub(store).open()
+    parent = await died.run()
+    gone, left = [await died.run(parent=parent.uuid) for _ in range(2)]
+    await died.settled()
+    if checkpoint:
+        store.save(parent.uuid)
+    await died.finish(gone.uuid, State.SUCCEEDED)
+    activities = await reopened(store, died)
+    await activities.settled()
+    assert fraction(activities, parent) == pytest.approx(0.5)
+    activities.report(left.uuid, Report(progress=50))
+    await activities.settled()
+    assert fraction(activities, parent) == pytest.approx(0.75)
+    await activities.close()
+
+
+async def test_an_end_that_a_sum_written_later_did_not_know_of_yet_is_added_to_it() -> None:
+    store = CrashingStore()
+    died = await Hub(store).open()
+    parent = await died.run()
+    first, second, _ = [await died.run(parent=parent.uuid) for _ in range(3)]
+    await died.finish(first.uuid, State.SUCCEEDED)
+    await died.settled()
+    early = died.now_is(parent.uuid)
+    await died.finish(second.uuid, State.SUCCEEDED)
+    await store.commit([Write(early, early.fence, durable=False)])  # it was on its way when the second child ended
+    store.save(parent.uuid)
+    activities = await reopened(store, died)
+    await activities.settled()
+    assert fraction(activities, parent) == pytest.approx(2 / 3)
+    await activities.close()
+
+
+async def test_children_that_were_lost_with_their_server_are_done_for_a_parent_elsewhere() -> None:
+    class Running:
+        def request_stop(self, activity: Activity) -> None:
+            raise AssertionError("asked to stop")
+
+    store = CrashingStore()
+    died = await Hub(store).open()
+    parent = await died.run()
+    await died.create("t", 1, operation=Running(), parent=parent.uuid)
+    await died.run(parent=parent.uuid)
+    activities = await reopened(store, died)
+    await until(lambda: fraction(activities, parent) == pytest.approx(0.5))
+    await activities.close()

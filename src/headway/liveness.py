@@ -44,12 +44,16 @@ class Liveness:
         self._last_round = self._prune_due = 0.0
 
     async def start(self) -> None:
-        """Give up what died with its process, and begin the rounds. Every lease counts from now."""
+        """Give up what died with its process, and begin the rounds. Every lease counts from now. Who does not show all
+        that its children had done is put right.
+        """
         await self._give_up_the_dead()
         now = self._last_round = self._prune_due = self._clock.monotonic()
         for live in self._activities.registry.live.values():
             live.seen = live.heard = now
             live.begun = now - max(0.0, self._clock.now() - live.activity.started_at)
+            if live.shares.children != live.activity.progress.children:
+                self._activities.tell(live)
         self._rounds = asyncio.get_running_loop().create_task(self._run(), name="headway-liveness")
 
     async def stop(self) -> None:
