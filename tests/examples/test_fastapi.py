@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.hosting import TokenHosting, User
+from tests.examples.hosting import TokenHosting
 from tests.examples.site import Site, running
 
 APP = "examples.fastapi_app:app"
@@ -16,21 +16,6 @@ APP = "examples.fastapi_app:app"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running(APP, tmp_path_factory.mktemp("fastapi")) as site:
         yield site
-
-
-@pytest.fixture
-def root() -> User:
-    return {"Authorization": "Bearer root"}
-
-
-@pytest.fixture
-def alice() -> User:
-    return {"Authorization": "Bearer alice"}
-
-
-@pytest.fixture
-def bob() -> User:
-    return {"Authorization": "Bearer bob"}
 
 
 class TestFastAPI(TokenHosting):

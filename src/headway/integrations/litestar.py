@@ -2,16 +2,19 @@
 
 In the host::
 
-    Litestar([..., mount("/headway", ActivitiesApp(activities, identify))], lifespan=[lifespan(activities, headway)])
+    activities_app = ActivitiesApp(activities, identify)
+    Litestar([..., mount("/headway", activities_app)], lifespan=[lifespan(activities, activities_app)])
 """
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Scope
+from starlette.types import ASGIApp
 
 
 def mount(path: str, app: ASGIApp) -> ASGIRouteHandler:
@@ -23,13 +26,10 @@ def mount(path: str, app: ASGIApp) -> ASGIRouteHandler:
     below = "/" + path.strip("/")
 
     @asgi(below, is_mount=True, copy_scope=True)
-    async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
-        root = scope.get("root_path", "").rstrip("/")
-        rest: str = scope["path"]
+    async def mounted(scope: Scope, receive: Any, send: Any) -> None:
+        root, rest = scope.get("root_path", "").rstrip("/"), scope["path"]
         if not unquote(scope["raw_path"].partition(b"?")[0].decode("latin-1")).endswith("/"):
             rest = rest.rstrip("/")
-        scope["root_path"] = root + below
-        scope["path"] = root + below + rest
-        await app(scope, receive, send)
+        await app({**scope, "root_path": root + below, "path": root + below + rest}, receive, send)
 
     return mounted

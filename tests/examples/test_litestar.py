@@ -1,0 +1,20 @@
+"""The Litestar example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.examples.hosting import TokenHosting
+from tests.examples.site import Site, running
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running("examples.litestar_app:app", tmp_path_factory.mktemp("litestar")) as site:
+        yield site
+
+
+class TestLitestar(TokenHosting):
+    """All of it."""
