@@ -3,7 +3,7 @@
     python host.py MOMENT FOLDER COMMAND [ARGUMENT...]
 
 The store is in FOLDER. A line with the uuid is printed when the moment has come; at the moments in `ABRUPT` the program
-kills itself instead.
+kills itself instead. The command has to print something when it is ready, or to end.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from typing import Any
 
 from headway.core.activity import State
 from headway.hub import Activities
-from headway.operations.process.operation import Invocation, spawn_process
 from headway.operations.process.process import Process
 
 GRACE = 300.0
@@ -44,10 +43,12 @@ async def main(moment: str, folder: str, argv: list[str]) -> None:
         activities.finish = die  # type: ignore[method-assign]
     await activities.open()
     ready = threading.Event()
-    command = Invocation(argv, stdout=subprocess.DEVNULL, on_line=lambda *_: ready.set())
-    spawned = await spawn_process(activities, "t", command, {"grace": GRACE})
-    if moment == "cancelling":
+    spawned = await activities.spawn_process(
+        "t", argv, stdout=subprocess.DEVNULL, on_line=lambda *_: ready.set(), grace=GRACE
+    )
+    if moment in ("running", "cancelling", "leaving"):
         await asyncio.to_thread(ready.wait)
+    if moment == "cancelling":
         await spawned.cancel()
         assert spawned.activity.state is State.CANCELLING
     if moment in ("ending", "ended"):

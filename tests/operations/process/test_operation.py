@@ -25,14 +25,14 @@ from headway.operations.process import operation
 from headway.operations.process.command import CommandNotExecutable, CommandNotFound, NoWorkingDirectory, SpawnError
 from headway.operations.process.ending import CommandFailed
 from headway.operations.process.exits import ExitStatus
-from headway.operations.process.operation import Invocation, ProcessOperation, spawn_process
+from headway.operations.process.operation import Invocation, ProcessOperation
 from headway.operations.spawn import Spawned
 from headway.ports import HistoryQuery
 from headway.reporter import Reporter
 from tests.hubs import FaultyStore, Hub, hub
 from tests.operations.process import census
 from tests.operations.process.host import ABRUPT
-from tests.operations.process.test_stop import DAEMON, PYTHON, program, written_pid
+from tests.operations.process.test_stop import DAEMON, program, written_pid
 from tests.operations.process.waiting import until, within
 
 STUBBORN = 'trap "" TERM; touch "$1"; while :; do sleep 1000; done'
@@ -62,8 +62,7 @@ class Runner:
     async def __call__(
         self, *argv: str | Path, options: StartOptions | None = None, **invocation: Any
     ) -> Spawned[ExitStatus]:
-        command = Invocation(argv, env=self.env, **invocation)
-        return await spawn_process(self.activities, "t", command, options or {})
+        return await self.activities.spawn_process("t", argv, env=self.env, **invocation, **(options or {}))
 
 
 @pytest.fixture
@@ -147,7 +146,7 @@ async def test_what_can_only_be_a_mistake_is_refused_before_anything_is_on_recor
     activities: Hub, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidInput):
-        await spawn_process(activities, "t", Invocation(**wrong), {})
+        await activities.spawn_process("t", **wrong)
     assert await activities.told() == []
 
 
@@ -483,8 +482,9 @@ async def test_nobody_reading_our_output_does_not_keep_it_from_being_cancelled(
     run: Runner, reader: BinaryIO, tag: str
 ) -> None:
     spawned = await run("yes")
-    (pid,) = census.tagged(tag)
-    await until(lambda: census.states(pid) == ("S", os.getpid()), "all pipes are full")
+    await until(
+        lambda: [census.states(pid) for pid in census.tagged(tag)] == [("S", os.getpid())], "all pipes are full"
+    )
     await cancelled(spawned)
     assert census.tagged(tag) == []
 
@@ -498,6 +498,7 @@ async def test_what_no_system_can_start_leaves_nothing_behind(run: Runner) -> No
 
 # What becomes of it when its host ends
 
+IGNORING = 'trap "" TERM; echo ready; while :; do sleep 1000; done'
 HOST = [sys.executable, str(Path(__file__).with_name("host.py"))]
 
 
@@ -527,8 +528,7 @@ async def history(folder: Path) -> list[tuple[str, str | None, list[str]]]:
 async def test_when_the_host_is_killed_it_is_lost_once(
     moment: str, env: dict[str, str], tag: str, tmp_path: Path
 ) -> None:
-    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
-    async with hosted(moment, tmp_path, env, *(["true"] if moment == "ending" else [*PYTHON, stubborn])):
+    async with hosted(moment, tmp_path, env, *(["true"] if moment == "ending" else ["sh", "-c", IGNORING])):
         pass
     for pid in census.tagged(tag):  # nobody is there to stop it
         os.kill(pid, signal.SIGKILL)
@@ -545,6 +545,6 @@ async def test_when_the_host_is_killed_afterwards_its_end_stands(env: dict[str, 
 async def test_a_host_whose_event_loop_ends_stops_it_although_nobody_has_closed_anything(
     env: dict[str, str], tag: str, tmp_path: Path
 ) -> None:
-    async with hosted("leaving", tmp_path, env, "sh", "-c", STUBBORN, "stubborn", str(tmp_path / "ready")) as host:
+    async with hosted("leaving", tmp_path, env, "sh", "-c", IGNORING) as host:
         await within(asyncio.to_thread(host.wait))
     assert census.tagged(tag) == []
