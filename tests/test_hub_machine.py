@@ -1,23 +1,31 @@
-"""Any sequence of commands through the hub, with watchers that read, stall, stop and resume as they please."""
+"""Any sequence of commands through the hub, with watchers that read, stall, stop and resume as they please, a store
+that fails, another node that is first, and processes that die; and what parents show against a sum over all records.
+"""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
+from fractions import Fraction
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, invariant, multiple, rule
 
+from headway.core import lifecycle
 from headway.core.activity import Activity, State
-from headway.core.errors import HeadwayError, NotFound
+from headway.core.errors import HeadwayError, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, visible
 from headway.core.view import Event, Kind, Resync
-from headway.stores.memory import MemoryStore
-from tests.hubs import Hub
+from headway.ports import Write
+from tests.crashing import CrashingStore
+from tests.hubs import FaultyStore, Hub
 
 OWNERS = (1, 2)
 SCOPES: tuple[Scope, ...] = (EVERYTHING, *OWNERS)
+ENDS = [state for state in State if state.ended]
 DAY = 86_400.0
 
 T = TypeVar("T")
@@ -84,7 +92,11 @@ class Hubs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.hub = Hub(MemoryStore())
+        self.disk = CrashingStore()
+        self.store = FaultyStore(self.disk)
+        self.hub = Hub(self.store)
+        self.weights: dict[str, dict[str, float]] = defaultdict(dict)
+        """Of every child there has ever been, by parent."""
         self.everyone: list[Watcher] = []
         self.ends: dict[str, State] = {}
         self.last_revision = 0
@@ -105,16 +117,21 @@ class Hubs(RuleBasedStateMachine):
     # Commands
 
     @rule(target=activities, owner=st.sampled_from(OWNERS), cancellable=st.booleans())
-    def start(self, owner: int, cancellable: bool) -> str:
-        return self.wait(self.hub.run(owner, cancellable=cancellable)).uuid
+    def start(self, owner: int, cancellable: bool) -> str | MultipleResults[str]:
+        try:
+            return self.wait(self.hub.run(owner, cancellable=cancellable, stall=15.0)).uuid
+        except Unavailable:
+            return multiple()
 
-    @rule(target=activities, parent=activities)
-    def start_child(self, parent: str) -> str:
+    @rule(target=activities, parent=activities, weight=st.sampled_from([1.0, 3.0, 0.1, 1_000_000.0]))
+    def start_child(self, parent: str, weight: float) -> str | MultipleResults[str]:
         try:
             owner = self.hub.now_is(parent).owner
-            return self.wait(self.hub.run(owner, parent=parent)).uuid
+            child = self.wait(self.hub.run(owner, parent=parent, weight=weight)).uuid
         except (HeadwayError, AssertionError):
-            return parent
+            return multiple()
+        self.weights[parent][child] = weight
+        return child
 
     @rule(uuid=activities, percents=st.lists(st.integers(-1, 100), min_size=1, max_size=3))
     def report(self, uuid: str, percents: list[int]) -> None:
@@ -124,11 +141,43 @@ class Hubs(RuleBasedStateMachine):
         except HeadwayError:
             assert uuid not in {activity.uuid for activity in self.hub.list()}
 
-    @rule(uuid=activities, states=st.lists(st.sampled_from([s for s in State if s.ended]), min_size=1, max_size=3))
+    @rule(uuid=activities, percent=st.floats(0, 100), what=st.sampled_from(["report", "cancel", "end"]))
+    def another_node_is_first(self, uuid: str, percent: float, what: str) -> None:
+        """While a report is on its way to the store."""
+
+        async def overtake() -> None:
+            if uuid not in self.hub.registry.live or self.hub.registry.live[uuid].children:
+                return
+            self.store.hold()
+            self.hub.report(uuid, Report(progress=percent))
+            await self.turns()
+            stored = await self.disk.get(uuid)
+            assert stored is not None
+            theirs = {
+                "report": lambda: lifecycle.report(stored, Report(progress=100 - percent), 1.0),
+                "cancel": lambda: lifecycle.request_cancel(stored, 1.0, required=True),
+                "end": lambda: lifecycle.finish(stored, State.FAILED, 1.0),
+            }[what]()
+            if theirs is not stored:
+                assert await self.disk.commit([Write(theirs, stored.fence, durable=what != "report")]) != [None]
+            self.store.release()
+
+        self.wait(overtake())
+
+    @rule(fails=st.booleans())
+    def let_the_store_fail_or_heal(self, fails: bool) -> None:
+        self.store.failure = Unavailable("away") if fails else None
+
+    @rule(uuids=st.lists(activities, max_size=3))
+    def save(self, uuids: list[str]) -> None:
+        """What the store writes down once a second, if it comes to it."""
+        self.disk.save(*(uuid for uuid in uuids if uuid in self.disk._records))
+
+    @rule(uuid=activities, states=st.lists(st.sampled_from(ENDS), min_size=1, max_size=3))
     def end(self, uuid: str, states: list[State]) -> None:
         self.wait(self.all_at_once(*(self.hub.finish(uuid, state) for state in states)))
 
-    @rule(uuid=activities, state=st.sampled_from([s for s in State if s.ended]), first=st.booleans())
+    @rule(uuid=activities, state=st.sampled_from(ENDS), first=st.booleans())
     def race(self, uuid: str, state: State, first: bool) -> None:
         changes = [self.hub.request_cancel(uuid), self.hub.finish(uuid, state)]
         self.wait(self.all_at_once(*(changes if first else reversed(changes))))
@@ -142,7 +191,10 @@ class Hubs(RuleBasedStateMachine):
         for watcher in self.everyone:
             self.wait(watcher.stop())
         self.wait(self.hub.close() if clean else self.hub.die())
-        before, self.hub = self.hub, Hub(self.hub.store)
+        if not clean:
+            self.disk.crash()
+        self.store.failure = None
+        before, self.hub = self.hub, Hub(self.store)
         self.hub.time = self.hub.clock = before.time
         self.wait(self.hub.open())
         for watcher in self.everyone:
@@ -176,11 +228,11 @@ class Hubs(RuleBasedStateMachine):
 
     @rule()
     def let_run(self) -> None:
-        async def turns() -> None:
-            for _ in range(20):
-                await asyncio.sleep(0)
+        self.wait(self.turns())
 
-        self.wait(turns())
+    async def turns(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
 
     # Laws
 
@@ -205,6 +257,35 @@ class Hubs(RuleBasedStateMachine):
         assert revision >= self.last_revision
         self.last_revision = revision
 
+    @rule()
+    def every_parent_shows_what_its_children_add_up_to(self) -> None:
+        if self.store.failure is None:
+            self.wait(self.sums_are_right())
+
+    async def sums_are_right(self) -> None:
+        while self.hub._flusher._dirty or self.hub._flusher._in_flight or self.hub._cascade.busy:
+            await self.hub.settled()
+            await asyncio.sleep(0.001)
+        for parent, weights in self.weights.items():
+            live = self.hub.registry.live.get(parent)
+            if live is not None:
+                expected = self.summed(live.activity.progress.own, weights)
+                assert live.activity.progress.fraction == (None if expected is None else pytest.approx(float(expected)))
+
+    def summed(self, own: float | None, weights: dict[str, float]) -> Fraction | None:
+        """How far a parent is, from all records there are; of which there is none left, that has ended."""
+        parts = [(Fraction(1), own)] if own is not None else []
+        known = False
+        for uuid, weight in weights.items():
+            child = self.hub.registry.known(uuid)
+            fraction = 1.0 if child is None or child.ended else child.progress.fraction
+            known = known or fraction is not None
+            parts.append((Fraction(weight), fraction or 0.0))
+        if not known:
+            return None if own is None else Fraction(own)
+        done = sum((weight * Fraction(share) for weight, share in parts), Fraction(0))
+        return done / sum((weight for weight, _ in parts), Fraction(0))
+
     async def everyone_catches_up(self) -> None:
         await self.hub.settled()
         for watcher in self.everyone:
@@ -218,7 +299,9 @@ class Hubs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            self.store.failure = None
             self.wait(self.everyone_catches_up())
+            self.wait(self.sums_are_right())
             for watcher in self.everyone:
                 self.wait(watcher.stop())
             self.wait(self.hub.close())
