@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -21,7 +23,7 @@ from headway.client.client import Client
 from headway.core.errors import NotFound
 from headway.core.view import Kind
 from headway.wire.notifications import ActivityNotification
-from tests.examples.site import DEADLINE, Site, until
+from tests.examples.site import DEADLINE, Site, running, until
 
 User = Mapping[str, str]
 """The headers by which a user is known."""
@@ -30,20 +32,29 @@ User = Mapping[str, str]
 class Hosting:
     """The tests; an example gives the fixture ``site``, and other users if it knows them otherwise."""
 
+    app: ClassVar[str]
+    environment: ClassVar[Mapping[str, str]] = {}
     refused = 401
     """What a stranger's POST is answered."""
 
-    @pytest.fixture
-    def root(self) -> User:
-        return {"Authorization": "Bearer root"}
+    def prepare(self, folder: Path) -> None:
+        """What has to be in the folder before the application can run there."""
+
+    def user(self, site: Site, name: str) -> User:
+        """Someone the application knows."""
+        return {"Authorization": f"Bearer {name}"}
 
     @pytest.fixture
-    def alice(self) -> User:
-        return {"Authorization": "Bearer alice"}
+    def root(self, site: Site) -> User:
+        return self.user(site, "root")
 
     @pytest.fixture
-    def bob(self) -> User:
-        return {"Authorization": "Bearer bob"}
+    def alice(self, site: Site) -> User:
+        return self.user(site, "alice")
+
+    @pytest.fixture
+    def bob(self, site: Site) -> User:
+        return self.user(site, "bob")
 
     def test_an_endpoint_says_what_it_started(self, site: Site, alice: User) -> None:
         answer = site.ask("POST", "/exports", alice, params={"pages": 3})
@@ -134,6 +145,20 @@ class Hosting:
         assert (told[0][0], told[-1][0]) == ("started", "ended")
         assert "updated" in [event for event, _ in told]
         assert {one for _, one in heard} == {foreign}
+
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_an_open_stream_does_not_keep_the_server_from_stopping(self, tmp_path: Path, loop: str) -> None:
+        self.prepare(tmp_path)
+        with running(self.app, tmp_path, "--loop", loop, environment=self.environment) as site:
+            alice = self.user(site, "alice")
+            with events(site, alice) as told:
+                uuid = site.ask("POST", "/exports", alice, params={"pages": 1000}).headers["X-Plex-Activity"]
+                site.ask("POST", "/scans", alice, params={"folders": 1000})
+                assert next(told) == ("started", uuid)
+                assert site.stop() in (0, -signal.SIGTERM), site.log.read_text()
+                assert "ended" not in [event for event, _ in told]  # who watched was let go first, to come back
+            assert "Finished server process" in site.log.read_text()
+            assert "Traceback" not in site.log.read_text()
 
 
 class TokenHosting(Hosting):

@@ -19,6 +19,7 @@ from plexapi.server import PlexServer
 from tests.examples.hosting import Hosting, User
 from tests.examples.site import ROOT, Site, running
 
+APP = "examples.django_app.asgi:application"
 ENVIRONMENT = {"DJANGO_SETTINGS_MODULE": "examples.django_app.settings", "PYTHONPATH": str(ROOT)}
 USERS = """
 from django.contrib.auth.models import User
@@ -26,6 +27,11 @@ User.objects.create_user("root", password="root", is_staff=True)
 User.objects.create_user("alice", password="alice")
 User.objects.create_user("bob", password="bob")
 """
+
+
+def prepare(folder: Path) -> None:
+    manage(folder, "migrate", "--verbosity", "0")
+    manage(folder, "shell", "-c", USERS)
 
 
 def manage(folder: Path, *arguments: str) -> None:
@@ -56,32 +62,23 @@ def signed_in(site: Site, name: str) -> User:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("django")
-    manage(folder, "migrate", "--verbosity", "0")
-    manage(folder, "shell", "-c", USERS)
-    with running("examples.django_app.asgi:application", folder, environment=ENVIRONMENT) as site:
+    prepare(folder)
+    with running(APP, folder, environment=ENVIRONMENT) as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def sessions(site: Site) -> dict[str, User]:
-    return {name: signed_in(site, name) for name in ("root", "alice", "bob")}
 
 
 class TestDjango(Hosting):
     refused = 403
     """By Django's protection against forged requests."""
 
-    @pytest.fixture
-    def root(self, sessions: dict[str, User]) -> User:
-        return sessions["root"]
+    app = APP
+    environment = ENVIRONMENT
 
-    @pytest.fixture
-    def alice(self, sessions: dict[str, User]) -> User:
-        return sessions["alice"]
+    def prepare(self, folder: Path) -> None:
+        prepare(folder)
 
-    @pytest.fixture
-    def bob(self, sessions: dict[str, User]) -> User:
-        return sessions["bob"]
+    def user(self, site: Site, name: str) -> User:
+        return signed_in(site, name)
 
     def test_a_plex_client_comes_with_its_session(self, site: Site, alice: User) -> None:
         session = requests.Session()

@@ -19,6 +19,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class TestFastAPI(TokenHosting):
+    app = APP
+
     def test_its_documentation_knows_the_endpoints_and_the_scheme(self, site: Site) -> None:
         document = site.ask("GET", "/openapi.json").json()
         assert {"/exports", "/scans", "/checks", "/reports"} <= document["paths"].keys()

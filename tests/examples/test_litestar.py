@@ -9,12 +9,14 @@ import pytest
 from tests.examples.hosting import TokenHosting
 from tests.examples.site import Site, running
 
+APP = "examples.litestar_app:app"
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running("examples.litestar_app:app", tmp_path_factory.mktemp("litestar")) as site:
+    with running(APP, tmp_path_factory.mktemp("litestar")) as site:
         yield site
 
 
 class TestLitestar(TokenHosting):
-    """All of it."""
+    app = APP
