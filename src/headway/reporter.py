@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 from headway.core.activity import Activity, Attributes
 from headway.core.lifecycle import Report
 from headway.operations.group import TaskGroup
-from headway.operations.thread import run_in_thread
+from headway.operations.thread import asked_here, run_in_thread
 from headway.track import Track
 from headway.wire import bags, fitting, requests
 
@@ -71,6 +71,10 @@ class Reporter:
     def __repr__(self) -> str:
         return f"<Reporter {self.uuid} {self.activity.state.value} {self.activity.progress.percent}%>"
 
+    def __bool__(self) -> bool:
+        """Whether there is an activity behind it: see ``headway.current``."""
+        return True
+
     @property
     def uuid(self) -> str:
         """The id clients follow and cancel it by."""
@@ -84,7 +88,12 @@ class Reporter:
 
     @property
     def cancel_requested(self) -> bool:
-        """True once somebody has asked it to stop, or what it is a part of, however the news travels."""
+        """True once somebody has asked it to stop, or what it is a part of, however the news travels.
+
+        In a thread also once whoever waits for the thread has been cancelled.
+        """
+        if asked_here():
+            return True
         live = self._live
         if live is None:
             return self.activity.cancel is not None
@@ -139,8 +148,8 @@ class Reporter:
     async def to_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call the function in a thread and wait for it to return, also when this activity is cancelled meanwhile.
 
-        With ``asyncio.to_thread`` the coroutine would end and the thread go on. The function sees the cancel by
-        ``headway.current().check_cancelled()``.
+        With ``asyncio.to_thread`` the coroutine would end and the thread go on. The function sees the cancel, whoever
+        has cancelled, by ``headway.current().check_cancelled()``.
         """
         return await run_in_thread(function, *args, name="headway thread")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
@@ -13,7 +14,7 @@ from headway.core.errors import Cancelled, HeadwayError
 from headway.correlation import forget
 from headway.operations.options import StartOptions
 from headway.operations.start import Start
-from headway.operations.thread import ThreadOperation, run_in_thread
+from headway.operations.thread import Thread, ThreadOperation, on_its_own
 from headway.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ async def supervised(activities: Activities, start: Start, work: Work[T]) -> Spa
     started: asyncio.Future[Reporter] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(_run(start, started, work))
     _running.add(task)
-    task.add_done_callback(_ended)
+    task.add_done_callback(functools.partial(_ended, started))
     either: set[asyncio.Future[Any]] = {task, started}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not started.done():
@@ -99,32 +100,44 @@ async def supervised(activities: Activities, start: Start, work: Work[T]) -> Spa
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Whether calling it gives a coroutine; also for objects that are called."""
+    """Whether calling it gives a coroutine; also for objects that are called, and for partials of either."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function):  # an object of it may give one, the class itself does not
+        return False
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 async def _in_thread(
     activities: Activities, type: str, function: Callable[..., T], args: tuple[Any, ...], options: StartOptions
 ) -> Spawned[T]:
-    operation = ThreadOperation()
-
     async def work(reporter: Reporter) -> T:
-        # When the task is cancelled, at the end of its loop say, the thread is asked to stop as by a request.
-        return await run_in_thread(function, *args, name=f"headway {type}", cancelled=operation.asked.set)
+        thread = Thread(function, args, f"headway {type}")
+        try:
+            await thread.wait()
+        except asyncio.CancelledError:  # nobody else has the task: its loop is ending
+            await thread.give_up(0.0 if reporter.cancel_requested else reporter.activity.grace)
+        return thread.result()
 
-    return await supervised(activities, Start(activities, type, operation, **options), work)
+    return await supervised(activities, Start(activities, type, ThreadOperation(), **options), work)
 
 
 async def _run(start: Start, started: asyncio.Future[Reporter], work: Work[T]) -> T:
     async with start as reporter:
         started.set_result(reporter)
         forget()  # what it goes on to start is no longer the business of whoever spawned it
-        return await work(reporter)
+        on_its_own()
+        try:
+            return await work(reporter)
+        except SystemExit as leaving:  # let through, it would end the event loop and all that runs on it
+            if leaving.code:
+                raise RuntimeError(f"the operation was left by sys.exit({leaving.code!r})") from leaving
+            return cast(T, None)
 
 
-def _ended(task: asyncio.Task[Any]) -> None:
+def _ended(started: asyncio.Future[Reporter], task: asyncio.Task[Any]) -> None:
     _running.discard(task)
-    if task.cancelled():
+    if task.cancelled() or not started.done():  # why it could not be started is raised to whoever spawns it
         return
     error = task.exception()
     # The record has one line of it, and nobody may ever ask for the result.

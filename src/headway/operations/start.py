@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
-from headway.context import within
+from headway.context import current, within
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, HeadwayError, ParentEnding, Unavailable
 from headway.core.text import clean, shortened
 from headway.live import Operation
 from headway.operations.options import StartOptions, attributes_of
 from headway.operations.task import TaskOperation
-from headway.operations.thread import ThreadOperation
+from headway.operations.thread import Deserted, ThreadOperation
 from headway.reporter import Reporter
 from headway.wire import requests
 
@@ -78,7 +78,8 @@ class Start:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._inside.__exit__(None, None, None)
-        asked = self._reporter.cancel_requested
+        # When what is around the block has to stop too, the cancel is not over with the block.
+        asked = self._reporter.cancel_requested and not current().cancel_requested
         with suppress(Unavailable):  # the loop has ended before the thread: what is open is given up at the next start
             self._activities.portal.call(self._end, error)
         if asked and isinstance(error, asyncio.CancelledError):
@@ -140,6 +141,8 @@ class Start:
     async def _record(self, error: BaseException | None) -> None:
         if error is None or (isinstance(error, SystemExit) and not error.code):
             await self._finish(State.SUCCEEDED)
+        elif isinstance(error, Deserted):  # it has not ended: whoever opens the store next gives it up
+            await self._activities.request_cancel(self._reporter.uuid, reason="task_cancelled", required=True)
         elif self._was_stopped(error):
             reason = "keyboard_interrupt" if isinstance(error, KeyboardInterrupt) else "task_cancelled"
             await self._activities.request_cancel(self._reporter.uuid, reason=reason, required=True)
