@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Protocol
 
 from headway.core import lifecycle
@@ -38,12 +38,29 @@ class Pulse:
 
     def __init__(self) -> None:
         self._event: asyncio.Event | None = None
+        self._calls: dict[object, Callable[[], None]] | None = None
 
     def fire(self) -> None:
         """Wake all who wait now."""
         if self._event is not None:
             self._event.set()
             self._event = None
+        if self._calls is not None:
+            for call in list(self._calls.values()):
+                call()
+
+    def call(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Call the function at each ``fire``, until what this returns is called."""
+        key = object()
+        calls = self._calls = self._calls or {}
+        calls[key] = function
+
+        def stop() -> None:
+            calls.pop(key, None)
+            if not calls and self._calls is calls:
+                self._calls = None
+
+        return stop
 
     async def wait(self) -> None:
         """Until the next ``fire``."""

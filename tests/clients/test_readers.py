@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from headway.core.policy import Role
-from headway.server import streams
+from headway.server import ending
 from headway.server.service import StreamLimits
 from tests.clients.event_source import Event, EventSource
 from tests.server.harness import DEADLINE
@@ -98,7 +98,7 @@ async def told(source: EventSource, uuid: str, kind: str) -> list[tuple[str, str
 async def test_an_event_source_comes_back_to_a_restarted_server_and_misses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "RETRY", 30)
+    monkeypatch.setattr(ending, "RETRY", 30)
     limits = StreamLimits(farewell=0.05)
     async with standalone(tmp_path, streams=limits) as whole:
         tokens, port = whole.tokens, whole.port

@@ -13,6 +13,7 @@ from headway.core.lifecycle import Report
 from headway.core.policy import Scope
 from headway.core.view import View
 from headway.live import Feed
+from headway.server import packing
 from headway.server.channels import Channel, ChannelKey, Channels, Gap
 from headway.server.cursors import Cursors
 from headway.server.rows import Rows
@@ -30,7 +31,7 @@ class World:
         self.feeds: dict[Scope, Feed] = {}
         self.encoded = 0
         self.cursors = Cursors("epoch", b"s" * 32)
-        framings: dict[str, Any] = {"sse": sse, "websocket": websocket}
+        framings: dict[str, Any] = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
         self.channels = Channels(self.feed, framings, Rows(self._encode), self.cursors)
         self._revision = 0
 

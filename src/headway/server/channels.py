@@ -6,7 +6,7 @@ is kept per watcher, and the encoded frames are kept only until the view changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,6 +21,7 @@ from headway.wire.narrowing import Narrowing
 from headway.wire.sse import ResyncReason
 
 Frames = Sequence[bytes]
+Pack = Callable[[Frames], bytes]
 
 
 class Gap(Exception):
@@ -39,6 +40,9 @@ class Framing(Protocol):
     def snapshot(self, container: bytes, cursor: str | None = None) -> bytes:
         """All that is live now."""
 
+    def ping(self, cursor: str | None = None) -> bytes:
+        """A sign of life; empty where the transport has its own."""
+
 
 class ChannelKey(msgspec.Struct, frozen=True):
     """Watchers with equal keys share a channel."""
@@ -53,14 +57,19 @@ class ChannelKey(msgspec.Struct, frozen=True):
 class Channel:
     """One way of seeing one view."""
 
-    def __init__(self, key: ChannelKey, feed: Feed, framing: Framing, rows: Rows, cursors: Cursors) -> None:
+    def __init__(self, key: ChannelKey, feed: Feed, framing: Framing, pack: Pack, rows: Rows, cursors: Cursors) -> None:
         self.key = key
         self.feed = feed
         self._framing = framing
         self._rows = rows
         self._cursors = cursors
+        self.pack = pack
+        """Frames as they stand in a connection's bytes, all in one."""
         self._encoded: dict[int, tuple[Frames, int]] = {}
-        self._encoded_at = -1
+        self._packed: dict[int, bytes] = {}
+        self._pings: dict[int, bytes] = {}
+        self._snapshotted: Frames = []
+        self._encoded_at = self._snapshotted_at = -1
 
     @property
     def position(self) -> int:
@@ -69,24 +78,45 @@ class Channel:
 
     def read(self, cursor: int) -> tuple[Frames, int]:
         """What comes after a cursor, as frames, and the cursor after that; raises ``Gap``."""
-        if self._encoded_at != self.position:
-            self._encoded.clear()
-            self._encoded_at = self.position
+        self._forget_the_past()
         if cursor not in self._encoded:
             self._encoded[cursor] = self._read(cursor), self.position
         return self._encoded[cursor]
 
+    def packed(self, cursor: int) -> tuple[bytes, int]:
+        """The same as the bytes of a connection; empty when there is nothing to write. Raises ``Gap``."""
+        frames, after = self.read(cursor)
+        if cursor not in self._packed:
+            self._packed[cursor] = self.pack(frames) if frames else b""
+        return self._packed[cursor], after
+
+    def ping(self, cursor: int) -> bytes:
+        """A sign of life as the bytes of a connection; empty where the transport has its own, below us."""
+        self._forget_the_past()
+        if cursor not in self._pings:
+            sign = self._framing.ping(self.sealed(cursor))
+            self._pings[cursor] = self.pack([sign]) if sign else b""
+        return self._pings[cursor]
+
     def snapshot(self) -> tuple[Frames, int]:
         """The present state as one frame, and the cursor after it."""
-        return [self._snapshot()], self.position
+        if self._snapshotted_at != self.position:
+            self._snapshotted, self._snapshotted_at = [self._snapshot()], self.position
+        return self._snapshotted, self.position
 
     def resync(self, reason: ResyncReason) -> tuple[Frames, int]:
         """The word that there is a gap, and the present state."""
-        return [self._framing.resync(reason), self._snapshot()], self.position
+        return [self._framing.resync(reason), *self.snapshot()[0]], self.position
 
     def sealed(self, revision: int) -> str | None:
         """A cursor as this channel's watchers are told it."""
         return self._cursors.seal(self.key.scope, revision) if self.key.cursors else None
+
+    def _forget_the_past(self) -> None:
+        if self._encoded_at != self.position:
+            for kept in (self._encoded, self._packed, self._pings):
+                kept.clear()
+            self._encoded_at = self.position
 
     def _read(self, cursor: int) -> Frames:
         news = self.feed.view.since(cursor)
@@ -110,7 +140,7 @@ class Channels:
     """The channels in use, made when first asked for and dropped with their last watcher."""
 
     def __init__(
-        self, feed: Callable[[Scope], Feed], framings: dict[str, Framing], rows: Rows, cursors: Cursors
+        self, feed: Callable[[Scope], Feed], framings: Mapping[str, tuple[Framing, Pack]], rows: Rows, cursors: Cursors
     ) -> None:
         self._feed = feed
         self._framings = framings
@@ -134,4 +164,5 @@ class Channels:
             self._open[channel.key] = channel, watchers - 1
 
     def _make(self, key: ChannelKey) -> Channel:
-        return Channel(key, self._feed(key.scope), self._framings[key.transport], self._rows, self._cursors)
+        framing, pack = self._framings[key.transport]
+        return Channel(key, self._feed(key.scope), framing, pack, self._rows, self._cursors)

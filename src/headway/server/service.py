@@ -15,6 +15,8 @@ from headway import __version__
 from headway.core.errors import TooMany, Unavailable
 from headway.hub import Activities
 from headway.live import Pulse
+from headway.server import packing
+from headway.server.broadcast import Broadcaster
 from headway.server.channels import Channels
 from headway.server.cursors import Cursors
 from headway.server.identity.grants import Grants
@@ -93,7 +95,9 @@ class Service:
         self.places = Places(self.limits)
         self.rows = Rows()
         self.cursors = Cursors(activities.epoch, activities.secret)
-        self.channels = Channels(activities.feed, {"sse": sse, "websocket": websocket}, self.rows, self.cursors)
+        framings = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
+        self.channels = Channels(activities.feed, framings, self.rows, self.cursors)
+        self.broadcaster = Broadcaster(self.limits.ping, self.limits.stall)
         self.probe = Probe(activities)
         self.stopping = asyncio.Event()
         """Set when the server takes no more streams and closes those it has."""
@@ -110,4 +114,5 @@ class Service:
     async def stop(self) -> None:
         """Take no more streams and end those there are; returns when they have ended."""
         self.stopping.set()
+        await self.broadcaster.farewell(self.limits.farewell)
         await self.places.emptied()

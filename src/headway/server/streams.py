@@ -8,10 +8,9 @@ up; its client resumes by its cursor.
 from __future__ import annotations
 
 import asyncio
-import enum
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -23,7 +22,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from headway.core.errors import HeadwayError, Unavailable
 from headway.core.policy import Action
 from headway.server.answers import arguments_of, disconnected, grant_of, header, permitted, refusal
+from headway.server.broadcast import EXTENSION, Attach, Watcher
 from headway.server.channels import Channel, ChannelKey, Frames, Gap
+from headway.server.ending import Ending, retry
 from headway.server.service import Service
 from headway.wire import query, sse
 from headway.wire.query import Arguments
@@ -31,22 +32,8 @@ from headway.wire.sse import ResyncReason
 
 Write = Callable[[Frames], Awaitable[None]]
 
-RETRY = 3_000
-"""Milliseconds that an EventSource waits before it comes back; spread by half as much again."""
-
 PARTING = 1.0
 """Seconds for the last word to a client: one that does not read must keep neither its place nor the server."""
-
-
-class Ending(enum.Enum):
-    """Why a stream ends, as a WebSocket close code (RFC 6455, section 7.4)."""
-
-    STOPPING = 1012
-    REVOKED = 1008
-    BEHIND = 1013
-    STALLED = 1006
-    """Never sent: there is nobody to read it."""
-    GONE = 1000
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -81,14 +68,18 @@ class Streams:
         """``GET /:/eventsource/notifications``."""
         request = Request(scope)
         opening = self._opening(request, "sse", request.headers.get("last-event-id") or None)
-        with self._service.places.take(grant_of(request).principal.user):
+        with ExitStack() as place:
+            place.enter_context(self._service.places.take(grant_of(request).principal.user))
             await send(_stream_start(request.headers))
             if request.method == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
                 return
             if self._service.stopping.is_set():
                 # Any status but 200 would close a browser's EventSource for good.
-                await send({"type": "http.response.body", "body": _retry()})
+                await send({"type": "http.response.body", "body": retry()})
+                return
+
+            if self._handed_over(request, opening, place):
                 return
 
             async def write(frames: Frames) -> None:
@@ -97,7 +88,7 @@ class Streams:
             ending = await self._serve(request, opening, write, disconnected(receive))
             if ending is Ending.STALLED:
                 return  # an unfinished response: the server drops the connection
-            body = _retry() if ending is Ending.STOPPING else b""
+            body = retry() if ending is Ending.STOPPING else b""
             with suppress(_Stalled, _Gone):
                 await _patiently(PARTING, send({"type": "http.response.body", "body": body}))
 
@@ -107,14 +98,15 @@ class Streams:
             if self._service.stopping.is_set():
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
-            with self._service.places.take(grant_of(websocket).principal.user):
-                await self._talk(websocket, opening)
+            with ExitStack() as place:
+                place.enter_context(self._service.places.take(grant_of(websocket).principal.user))
+                await websocket.accept()
+                if not self._handed_over(websocket, opening, place):
+                    await self._talk(websocket, opening)
         except HeadwayError as error:
             await websocket.send_denial_response(refusal(websocket, error))
 
     async def _talk(self, websocket: WebSocket, opening: Opening) -> None:
-        await websocket.accept()
-
         async def write(frames: Frames) -> None:
             for frame in frames:
                 await websocket.send({"type": "websocket.send", "text": frame.decode()})
@@ -137,6 +129,29 @@ class Streams:
             snapshot=snapshot,
             since=since,
         )
+
+    def _handed_over(self, connection: HTTPConnection, opening: Opening, place: ExitStack) -> bool:
+        """Let the broadcaster go on with the stream, and with its place, where the server offers that."""
+        attach: Attach | None = connection.scope.get("extensions", {}).get(EXTENSION, {}).get("attach")
+        if attach is None:
+            return False
+        service = self._service
+        with ExitStack() as held:
+            channel = service.channels.join(opening.key)
+            held.callback(service.channels.leave, channel)
+            watcher = Watcher(service.broadcaster, channel, opening.silent)
+            held.callback(service.grants.watch(grant_of(connection), lambda: watcher.end(Ending.REVOKED)))
+            if not service.broadcaster.join(watcher, attach, lambda: self._begin(channel, opening)):
+                return False
+            held.push(place.pop_all())
+            watcher.release = held.pop_all().close
+        return True
+
+    def _begin(self, channel: Channel, opening: Opening) -> tuple[Frames, int]:
+        opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
+        frames, cursor = opening.begin(channel, opened)
+        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
+        return [*_pinger(channel, opening)(None if frames else cursor), *frames], cursor
 
     async def _serve(
         self, connection: HTTPConnection, opening: Opening, write: Write, gone: Coroutine[Any, Any, None]
@@ -164,11 +179,9 @@ class Streams:
 
     async def _watch(self, channel: Channel, opening: Opening, write: Write) -> None:
         limits = self._service.limits
-        opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
-        frames, cursor = opening.begin(channel, opened)
+        frames, cursor = self._begin(channel, opening)
         ping = _pinger(channel, opening)
-        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
-        await _patiently(limits.stall, write([*ping(None if frames else cursor), *frames]))
+        await _patiently(limits.stall, write(frames))
         loop = asyncio.get_running_loop()
         due = loop.time() + limits.ping
         while True:
@@ -238,10 +251,6 @@ def _pinger(channel: Channel, opening: Opening) -> Callable[[int | None], Frames
 def _since(arguments: Arguments) -> str | None:
     """The cursor of a query, unjudged: an EventSource is told of a bad one in band, or it would never come back."""
     return next((value for name, value in arguments if name == "since" and value), None)
-
-
-def _retry() -> bytes:
-    return sse.retry(random.randint(RETRY // 2, RETRY * 3 // 2))  # noqa: S311 - spreads, hides nothing
 
 
 def _stream_start(headers: Headers) -> dict[str, Any]:

@@ -28,6 +28,11 @@ def snapshot(container: bytes, cursor: str | None = None) -> bytes:
     return _frame("snapshot", b"SnapshotNotification", container[:-1] + _resume(cursor) + b"}")
 
 
+def ping(cursor: str | None = None) -> bytes:
+    """Nothing: the transport has signs of life of its own."""
+    return b""
+
+
 def _frame(type: str, key: bytes, notification: bytes) -> bytes:
     return b'{"NotificationContainer":{"type":"%b","size":1,"%b":[%b]}}' % (type.encode(), key, notification)
 

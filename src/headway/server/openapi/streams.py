@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from headway.server.ending import Ending
 from headway.server.openapi import parameters, samples
 from headway.server.openapi.parts import JSON, Node, media, operation, response, schema, text, without_body
 from headway.server.openapi.refusals import refusals
 from headway.server.service import StreamLimits
-from headway.server.streams import Ending
 
 _TAG = "Streams"
 _LIMITS = StreamLimits()

@@ -14,8 +14,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headway.core.errors import HeadwayError, Unavailable
 from headway.server.answers import refusal
+from headway.server.broadcast import EXTENSION, Reader
+from headway.server.ending import Ending
 from headway.server.guard import with_security
 from headway.server.protocols.limits import Limits, Stall
+from headway.server.protocols.outlet import Outlet
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -25,6 +28,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._application, self.app = self.app, self._answered
+        self._outlet: Outlet | None = None
+        """Who writes the rest of the answer, once that is not the application."""
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last; uvicorn's ``cycle`` is the last that came."""
         self._deadline: asyncio.TimerHandle | None = None
@@ -42,7 +48,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def extensions(self) -> dict[str, dict[Any, Any]]:
         """What the application may use beyond plain ASGI, for its scope."""
-        return {}
+        return {EXTENSION: {"attach": self._attach}}
 
     # What the transport calls
 
@@ -63,14 +69,20 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
+        if self._outlet is not None:
+            self._outlet.lost()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stall.begin()
+        if self._outlet is not None:
+            self._outlet.paused()
 
     def resume_writing(self) -> None:
         self._stall.end()
         super().resume_writing()
+        if self._outlet is not None:
+            self._outlet.resumed()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -153,6 +165,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._close_in(self.limits.linger, self.transport.close)
 
     # Ours
+
+    def _attach(self, reader: Reader) -> Outlet | None:
+        cycle = self._running
+        if cycle is None or self.transport.is_closing() or self.flow.write_paused:
+            return None
+        # Not begun: something in between holds it back, and may change what follows. Not chunked: it has a length.
+        if not cycle.response_started or cycle.response_complete or not cycle.chunked_encoding:
+            return None
+        self._outlet = Outlet(self.transport, reader, self._last_words)
+        return self._outlet
+
+    def _last_words(self, ending: Ending, last: bytes) -> bytes:
+        if self._running is not None:
+            self._running.response_complete = True
+        return last + b"0\r\n\r\n"
+
+    async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._application(scope, receive, send)
+        if self._outlet is not None:
+            await self._outlet.wait()
 
     def _take_origin_form(self) -> None:
         """RFC 9112, section 3.2.2: a target with a host in it counts, and the Host header beside it does not."""

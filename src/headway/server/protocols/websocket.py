@@ -14,8 +14,11 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike, StatusLike
 
+from headway.server.broadcast import EXTENSION, Reader
+from headway.server.ending import Ending
 from headway.server.guard import SECURITY_HEADERS
 from headway.server.protocols.limits import Limits, Stall
+from headway.server.protocols.outlet import Outlet
 
 _utf_8 = codecs.getincrementaldecoder("utf-8")
 
@@ -27,12 +30,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._application, self.app = self.app, self._answered
+        self._outlet: Outlet | None = None
+        """Who writes, once that is not the application."""
         self.conn = _Connection(self.limits, self.logger)
         self._failed = False
 
     def extensions(self) -> dict[str, dict[Any, Any]]:
         """What the application may use beyond plain ASGI, for its scope."""
-        return {}
+        return {EXTENSION: {"attach": self._attach}}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -41,14 +47,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stall.end()
         super().connection_lost(exc)
+        if self._outlet is not None:
+            self._outlet.lost()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stall.begin()
+        if self._outlet is not None:
+            self._outlet.paused()
 
     def resume_writing(self) -> None:
         self._stall.end()
         super().resume_writing()
+        if self._outlet is not None:
+            self._outlet.resumed()
 
     def shutdown(self) -> None:
         if self.transport.is_closing():
@@ -71,6 +83,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self.scope["extensions"] = {**self.scope["extensions"], **self.extensions()}
+
+    def send_receive_event_to_app(self) -> None:
+        if self._outlet is None:
+            super().send_receive_event_to_app()
+        else:
+            self.frames = []  # the application is not there any more to ignore it
 
     def handle_ping(self) -> None:
         pongs = b"".join(self.conn.data_to_send())
@@ -104,6 +122,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(self.limits.linger, self.transport.close)
+
+    def _attach(self, reader: Reader) -> Outlet | None:
+        if not self.handshake_complete or self.close_sent or self.disconnected or self.transport.is_closing():
+            return None
+        if not self.writable.is_set():
+            return None
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._outlet = Outlet(self.transport, reader, self._last_words)
+        return self._outlet
+
+    def _last_words(self, ending: Ending, last: bytes) -> bytes:
+        self.stop_keepalive()
+        self.close_sent = True
+        self.conn.send_close(ending.value)
+        return last + b"".join(self.conn.data_to_send())
+
+    async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._application(scope, receive, send)
+        if self._outlet is not None:
+            await self._outlet.wait()
 
     def _answer_bad_handshake(self) -> None:
         answer = b"".join(self.conn.data_to_send())
