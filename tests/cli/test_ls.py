@@ -14,6 +14,14 @@ def test_what_is_running_in_lines(tmp_path: Path) -> None:
     assert [line.split()[2:4] for line in result.output.splitlines()[1:]] == [["40%", "one"], ["0%", "two"]]
 
 
+def test_what_is_stalled_is_told_from_what_runs(tmp_path: Path) -> None:
+    with ScriptedServer(
+        lambda asked: listed(row(state="running"), row(OTHER, state="running", stalled=True))
+    ) as server:
+        result = invoke(tmp_path, "ls", "--url", server.url)
+    assert [line.split()[:2] for line in result.output.splitlines()[1:]] == [["●", "running"], ["◍", "stalled"]]
+
+
 def test_json_is_the_rows(tmp_path: Path) -> None:
     shown = row(title="ünï", Context={"k": "v"}, eta=3)
     with ScriptedServer(lambda asked: listed(shown)) as server:

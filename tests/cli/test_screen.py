@@ -63,9 +63,16 @@ def test_titles_are_text_and_do_nothing() -> None:
 
 def test_ascii_is_enough() -> None:
     file = Ascii()
-    rows = [made(state=state, title="plain") for state in screen.LOOKS if state != "overdue"]
-    drawn([*rows, made(state="quantum"), made(state="cancelling", overdue=True)], 80, file=file)
-    assert all(word in file.getvalue() for word in ("* running", "x failed", "! overdue", ". quantum"))
+    rows = [made(state=state, title="plain") for state in screen.LOOKS if state not in ("overdue", "stalled")]
+    odd = [made(state="quantum"), made(state="cancelling", overdue=True), made(state="running", stalled=True)]
+    drawn([*rows, *odd], 80, file=file)
+    assert all(word in file.getvalue() for word in ("* running", "x failed", "! overdue", "z stalled", ". quantum"))
+
+
+def test_what_is_stalled_does_not_look_like_what_runs() -> None:
+    looks = [screen.state(made(state="running", stalled=stalled), terminal()) for stalled in (False, True)]
+    assert [look.plain for look in looks] == ["● running", "◍ stalled"]
+    assert looks[0].style != looks[1].style
 
 
 def test_whose_it_is_shows_only_where_that_is_a_question() -> None:

@@ -37,6 +37,16 @@ def test_all_there_is_to_know(tmp_path: Path) -> None:
     assert facts["asked"].endswith("by user 7")
 
 
+def test_what_was_asked_for_at_the_start_is_shown_too(tmp_path: Path) -> None:
+    told = row(state="running", stalled=True, parentUUID=OTHER, weight=2.5, timeout=90, lastReportAt=1_000)
+    with ScriptedServer(lambda asked: listed(told)) as server:
+        result = invoke(tmp_path, "show", UUID, "--url", server.url)
+    lines = [line.split("  ") for line in result.output.splitlines()]
+    facts = {line[0]: line[-1].strip() for line in lines}
+    assert (facts["state"], facts["timeout"], facts["weight"]) == ("◍ stalled", "1m30s", "2.5")
+    assert (facts["part of"], "last word" in facts) == (OTHER, True)
+
+
 def test_json_is_the_row(tmp_path: Path) -> None:
     with ScriptedServer(lambda asked: listed(FULL)) as server:
         assert json.loads(invoke(tmp_path, "show", UUID, "--json", "--url", server.url).output) == FULL

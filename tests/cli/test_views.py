@@ -65,6 +65,11 @@ class TestLines:
             ["ended", "0%", UUID[:8], "t", "cancelled"],
         ]
 
+    def test_a_silence_and_its_end_are_news(self, view: LineView, capsys: pytest.CaptureFixture[str]) -> None:
+        for stalled in (False, True, True, False):
+            view.event(Kind.UPDATED, made(title="t", state="running", stalled=stalled))
+        assert [line[0] for line in self.lines(capsys)] == ["running", "stalled", "running"]
+
     def test_small_steps_are_passed_over(self, view: LineView, capsys: pytest.CaptureFixture[str]) -> None:
         for percent in range(101):
             view.event(Kind.UPDATED, made(progress=percent))

@@ -65,6 +65,14 @@ def test_states() -> None:
     assert wording.state(made(state=None)) == "running"
 
 
+def test_a_silence_is_told_only_of_what_runs() -> None:
+    assert wording.state(made(state="running", stalled=True)) == "stalled"
+    assert wording.state(made(state=None, stalled=True)) == "stalled"
+    assert wording.state(made(state="cancelling", stalled=True)) == "cancelling"
+    assert wording.state(made(state="cancelling", stalled=True, overdue=True)) == "overdue"
+    assert wording.state(made(state="lost", stalled=True)) == "lost"
+
+
 def test_percent() -> None:
     assert [wording.percent(made(progress=value)) for value in (-1, 0, 100)] == ["–", "0%", "100%"]
 

@@ -32,6 +32,7 @@ class Look(NamedTuple):
 
 LOOKS = {
     "running": Look("●", "*", "cyan"),
+    "stalled": Look("◍", "z", "bold yellow"),
     "cancelling": Look("◌", "~", "yellow"),
     "overdue": Look("◌", "!", "bold yellow"),
     "succeeded": Look("✔", "+", "green"),

@@ -62,9 +62,11 @@ def _facts(row: Row, now: float) -> Iterator[tuple[str, str]]:
         "time": wording.elapsed(row, now),
         "last word": "" if row.last_report_at is None else wording.moment(row.last_report_at, now),
         "asked to stop": _request(row, now),
+        "timeout": "" if row.timeout is None else wording.span(row.timeout),
         "cancellable": "yes" if row.cancellable else "no",
         "user": str(row.user),
         "part of": row.parent or "",
+        "weight": "" if row.weight is None else wording.amount(row.weight, None),
         "uuid": row.uuid,
     }
     yield from ((label, value) for label, value in facts.items() if value)

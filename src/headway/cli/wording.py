@@ -20,8 +20,11 @@ def name(row: Row) -> str:
 
 
 def state(row: Row) -> str:
-    """The state, ``overdue`` where that matters more; ``running`` from a server without states."""
-    return "overdue" if row.overdue else row.state or "running"
+    """The state, ``overdue`` or ``stalled`` where that matters more; ``running`` from a server without states."""
+    if row.overdue:
+        return "overdue"
+    known = row.state or "running"
+    return "stalled" if row.stalled and known == "running" else known
 
 
 def percent(row: Row) -> str:
