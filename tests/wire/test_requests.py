@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.activity import DEFAULT_GRACE, DEFAULT_STALL, State
 from headway.core.errors import InvalidInput
 from headway.core.lifecycle import Report, start
 from headway.core.text import clean
@@ -160,6 +160,24 @@ NEW: list[tuple[dict[str, Any], str]] = [
     ({"lease": 86401}, "lease: must be a number from 10 to 86400, not 86401"),
     ({"grace": -1}, "grace: must be a number from 0 to 300, not -1"),
     ({"grace": 301}, "grace: must be a number from 0 to 300, not 301"),
+    ({"weight": 0}, "weight: must be a number from 0.001 to 1000000, not 0"),
+    ({"weight": -1}, "weight: must be a number from 0.001 to 1000000, not -1"),
+    ({"weight": 1e7}, "weight: must be a number from 0.001 to 1000000, not 10000000.0"),
+    ({"weight": "2"}, 'weight: must be a number from 0.001 to 1000000, not "2"'),
+    ({"weight": True}, "weight: must be a number from 0.001 to 1000000, not true"),
+    ({"weight": None}, "weight: must be a number from 0.001 to 1000000, not null; leave the member out instead"),
+    ({"timeout": 0}, "timeout: must be a number from 0.001 to 31622400, not 0"),
+    ({"timeout": -5}, "timeout: must be a number from 0.001 to 31622400, not -5"),
+    ({"timeout": 31622401}, "timeout: must be a number from 0.001 to 31622400, not 31622401"),
+    ({"timeout": "60"}, 'timeout: must be a number from 0.001 to 31622400, not "60"'),
+    ({"timeout": [60]}, "timeout: must be a number from 0.001 to 31622400, not [60]"),
+    ({"timeout": None}, "timeout: must be a number from 0.001 to 31622400, not null; leave the member out instead"),
+    ({"stall": 0}, "stall: must be a number from 1 to 86400, not 0"),
+    ({"stall": 0.9}, "stall: must be a number from 1 to 86400, not 0.9"),
+    ({"stall": 86401}, "stall: must be a number from 1 to 86400, not 86401"),
+    ({"stall": False}, "stall: must be a number from 1 to 86400, not false"),
+    ({"stall": None}, "stall: must be a number from 1 to 86400, not null; leave the member out instead"),
+    ({"Weight": 1}, '"Weight": no such member; did you mean weight?'),
     ({"Response": {}}, '"Response": no such member; '),
     ({"state": "failed"}, '"state": no such member; '),
 ]
@@ -174,6 +192,9 @@ CHANGE: list[tuple[dict[str, Any], str]] = [
     ({"Response": []}, "Response: must be an object, not []"),
     ({"cancellable": True}, '"cancellable": no such member; '),
     ({"type": "a"}, '"type": no such member; '),
+    ({"weight": 2}, '"weight": no such member; '),
+    ({"timeout": 60}, '"timeout": no such member; '),
+    ({"stall": 60}, '"stall": no such member; '),
 ]
 
 
@@ -189,6 +210,19 @@ def test_a_change_with_a_bad_member_is_refused_naming_it(members: dict[str, Any]
     with pytest.raises(InvalidInput) as caught:
         change(**members)
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("weight", 0.001), ("weight", 1e6), ("timeout", 0.001), ("timeout", 31_622_400), ("stall", 1), ("stall", 86_400)],
+)
+def test_the_limits_themselves_are_allowed(name: str, value: float) -> None:
+    assert getattr(new(**{name: value}), name) == value
+
+
+def test_a_start_that_asks_for_nothing_weighs_one_has_no_timeout_and_five_minutes_to_be_silent() -> None:
+    asked = new()
+    assert (asked.weight, asked.timeout, asked.stall) == (1.0, None, DEFAULT_STALL)
 
 
 def test_a_start_needs_a_type() -> None:

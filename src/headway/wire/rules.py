@@ -13,6 +13,7 @@ from headway.core.activity import State
 from headway.core.errors import InvalidInput
 from headway.core.text import clean
 from headway.wire.json import quoted
+from headway.wire.numbers import plain
 
 T = TypeVar("T")
 Rule = Callable[[str, object], T]
@@ -47,7 +48,7 @@ def text(limit: int) -> Rule[str]:
 
 def number(low: float, high: float = MAX_COUNT) -> Rule[float]:
     """A number from ``low`` to ``high``."""
-    rule = f"must be a number from {low:g} to {'2^53' if high == MAX_COUNT else f'{high:g}'}"
+    rule = f"must be a number from {plain(low)} to {'2^53' if high == MAX_COUNT else plain(high)}"
 
     def check(where: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
