@@ -51,7 +51,10 @@ activities = st.builds(
     parent=st.none() | st.uuids().map(str),
     cancel=st.none()
     | st.builds(CancelRequest, at=times, by=st.none() | st.integers(1, 99), reason=st.none() | clean_text),
+    weight=st.just(1.0) | st.floats(0.001, 1_000_000),
+    timeout=st.none() | st.floats(0.001, 1e7),
     overdue=st.booleans(),
+    stalled=st.booleans(),
     lease=st.none() | st.floats(10, 86_400),
     started_at=times,
     updated_at=times,

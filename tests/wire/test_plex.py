@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.core.activity import Activity, CancelRequest, State
-from headway.core.progress import Progress
+from headway.core.progress import Children, Progress
 from headway.core.view import Kind
 from headway.wire import row
 from headway.wire.formats import Format
@@ -51,8 +52,11 @@ EVERYTHING = an_activity(
     response={"size": 12.0, "name": "x"},
     cancel=CancelRequest(at=3.00049, by=7, reason="too slow"),
     overdue=True,
+    stalled=True,
     error="broken",
     parent="6f7c9a1b-5f56-4009-b7c2-374cd148b67f",
+    weight=2.5,
+    timeout=90.0,
     lease=30.0,
     started_at=1700000000.0,
     updated_at=1700000000.12345,
@@ -100,9 +104,28 @@ def test_all_members_come_in_the_documented_order() -> None:
         b'"state":"cancelling","fraction":0.333333,"completed":4,"total":12,"unit":"files","rate":0.123457,"eta":64.8,'
         b'"etaLow":4.993,"etaHigh":840.928,'
         b'"cancelRequested":true,"cancelRequestedAt":3,"cancelledBy":7,"cancelReason":"too slow","overdue":true,'
-        b'"error":"broken","parentUUID":"6f7c9a1b-5f56-4009-b7c2-374cd148b67f","lease":30,"startedAt":1700000000,'
+        b'"stalled":true,"error":"broken","parentUUID":"6f7c9a1b-5f56-4009-b7c2-374cd148b67f","weight":2.5,'
+        b'"timeout":90,"lease":30,"startedAt":1700000000,'
         b'"updatedAt":1700000000.123,"lastReportAt":1700000000.5,"endedAt":1700000001.25}'
     )
+
+
+def test_what_is_as_usual_is_not_said() -> None:
+    usual = json.loads(encode_row(an_activity(weight=1.0, timeout=None, stalled=False)))
+    assert not {"weight", "timeout", "stalled"} & set(usual)
+
+
+@pytest.mark.parametrize(("fraction", "said"), [(0.9999999, 0.999999), (0.9999994, 0.999999), (1.0, 1), (0.5, 0.5)])
+def test_only_what_is_complete_has_a_fraction_of_one(fraction: float, said: float) -> None:
+    assert json.loads(encode_row(an_activity(progress=Progress(fraction))))["fraction"] == said
+
+
+def test_a_rate_is_never_told_in_units_that_it_is_not_of() -> None:
+    """Beside children a count tells of a part of the work, and the rate is that of the whole."""
+    alone = Progress(0.5, completed=5, unit="files", rate=2.0)
+    beside = msgspec.structs.replace(alone, children=Children(1.0, 0.5))
+    assert json.loads(encode_row(an_activity(progress=alone)))["rate"] == 2
+    assert "rate" not in json.loads(encode_row(an_activity(progress=beside)))
 
 
 def test_xml_has_the_same_members_in_the_same_order_as_json() -> None:

@@ -71,6 +71,11 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         return 100 if self.fraction >= 1 else min(99, int(self.fraction * 100 + 1e-9))
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether there is a count that tells only of a part of the work, since the children do the rest."""
+        return self.completed is not None and self.children is not None
+
+    @property
     def measure(self) -> float | None:
         """What the rate is taken of: the count where there is one that tells of all the work, else the fraction."""
         return self.fraction if self.completed is None or self.children is not None else self.completed

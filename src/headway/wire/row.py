@@ -6,7 +6,8 @@ Plex's members come first, in Plex's order and types. Ours follow and are absent
 state               ``running``, ``cancelling``, ``succeeded``, ``failed``, ``cancelled`` or ``lost``
 fraction            0..1, up to six digits; absent while nobody knows
 completed, total    how many of ``unit`` are done, and of how many
-rate                units (without a count: fractions) per second, smoothed
+rate                units (without a count: fractions) per second, smoothed; absent where a count stands beside
+                    children, of which it does not tell
 eta                 seconds left, counted from ``updatedAt``, by its rate and by past ones; four in five end
                     between ``etaLow`` and ``etaHigh``
 cancelRequested     true once someone asked for a stop, at ``cancelRequestedAt``; the user ``cancelledBy``
@@ -112,11 +113,11 @@ def row_of(activity: Activity) -> Row:
         context=_bag(activity.context),
         response=_bag(activity.response),
         state=activity.state.value,
-        fraction=_number(progress.fraction, 6),
+        fraction=_fraction(progress.fraction),
         completed=_number(progress.completed),
         total=_number(progress.total),
         unit=progress.unit,
-        rate=_significant(progress.rate),
+        rate=None if progress.is_mixed else _significant(progress.rate),
         eta=None if estimate is None else _number(estimate.left, 3),
         eta_low=None if estimate is None else _number(estimate.low, 3),
         eta_high=None if estimate is None else _number(estimate.high, 3),
@@ -144,6 +145,11 @@ def _number(value: float | None, digits: int | None = None) -> float | None:
     if digits is not None:
         value = round(value, digits)
     return plain(value)
+
+
+def _fraction(value: float | None) -> float | None:
+    # Down where it matters: only what is complete reads 1, as only that reads 100 percent.
+    return _number(value if value is None or value >= 1 else min(value, 0.999999), 6)
 
 
 def _significant(value: float | None) -> float | None:

@@ -57,7 +57,11 @@ ROW: Mapping[str, Node] = {
     "completed": _attribute("number", "How many of `unit` are done."),
     "total": _attribute("number", "How many of `unit` there are."),
     "unit": _attribute("string", "What is counted: `bytes`, `files`, `s`."),
-    "rate": _attribute("number", "Units per second, smoothed; without a count, fractions per second."),
+    "rate": _attribute(
+        "number",
+        "Units per second, smoothed; without a count, fractions per second. Absent where a count stands beside "
+        "children, of whose work it does not tell.",
+    ),
     "eta": _attribute(
         "number", "Seconds left, counted from `updatedAt`, by its rate and by your past ones of this type.", minimum=0
     ),
