@@ -55,15 +55,20 @@ class Endpoint:
 
     def __init__(self, reply: Callable[[], Response] = lambda: PlainTextResponse("done", 201, {"X-Own": "1"})) -> None:
         self.reply = reply
-        self.begun, self.go = asyncio.Semaphore(0), asyncio.Event()
+        self._begun, self.go = asyncio.Semaphore(0), asyncio.Event()
         self.runs = 0
         self.bodies: list[bytes] = []
+
+    async def has_begun(self) -> None:
+        """Wait for its next run."""
+        async with asyncio.timeout(DEADLINE):
+            await self._begun.acquire()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.runs += 1
         request = Request(scope, receive)
         self.bodies.append(await request.body())
-        self.begun.release()
+        self._begun.release()
         await self.go.wait()
         await self.reply()(scope, receive, send)
 

@@ -1,8 +1,7 @@
-"""How the run of an endpoint ends, by itself and by a cancel."""
+"""How the run of an endpoint ends."""
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,8 +15,7 @@ from headway.admission import Limits
 from headway.context import current
 from headway.core.activity import State
 from headway.hub import Activities
-from headway.stores.memory import MemoryStore
-from headway.testing.asgi import DEADLINE, asgi_request
+from headway.testing.asgi import asgi_request
 from tests.server.endpoints import (
     AT_ONCE,
     KEY,
@@ -36,9 +34,6 @@ from tests.server.endpoints import (
 async def activities() -> AsyncIterator[Activities]:
     async with Activities("memory:") as activities:
         yield activities
-
-
-# Ends
 
 
 @pytest.mark.parametrize(
@@ -180,134 +175,30 @@ async def test_at_a_limit_the_client_is_told(activities: Activities) -> None:
     assert endpoint.runs == 2
 
 
-# Cancel
+async def test_nothing_that_reaches_around_the_reply_is_offered_to_the_endpoint(activities: Activities) -> None:
+    offered: list[Any] = []
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        offered.append(scope["extensions"])
+        await PlainTextResponse("done")(scope, receive, send)
+
+    await ask(wrapped(endpoint, activities), LONG, extensions={"http.response.pathsend": {}})
+    assert offered == [{}]
 
 
-async def test_a_cancel_stops_the_endpoint_and_tells_who_waits(activities: Activities) -> None:
-    endpoint = Endpoint()
-    waiting = asyncio.ensure_future(ask(wrapped(endpoint, activities), LONG))
-    await endpoint.begun.acquire()
-    (activity,) = activities.list()
-    await activities.request_cancel(activity.uuid, 2, by=2, reason="changed my mind")
-    answer = await waiting
-    assert (answer.status, answer.reason) == (409, "cancelled")
-    assert "changed my mind" in answer.body.decode()
-    assert (await activities.get(activity.uuid)).state is State.CANCELLED
-
-
-async def test_who_does_not_read_json_is_told_in_html(activities: Activities) -> None:
-    endpoint = Endpoint()
-    async with asgi_request(wrapped(endpoint, activities), headers=[LONG, ("Accept", "text/html")]) as response:
-        await endpoint.begun.acquire()
-        await activities.request_cancel(activities.list()[0].uuid)
-        assert (await response.start()).status == 409
-        assert response.headers["content-type"] == "text/html"
-        await response.body()
-
-
-async def test_a_cancel_before_the_endpoint_begins_keeps_it_from_beginning(activities: Activities) -> None:
-    endpoint = Endpoint()
-    answer = await ask(wrapped(endpoint, activities), AT_ONCE)
-    await activities.request_cancel(answer.uuid)
-    assert (await end_of(activities, answer.uuid)).state is State.CANCELLED
-
-
-async def test_an_endpoint_that_finishes_anyway_has_succeeded(activities: Activities) -> None:
-    begun = asyncio.Event()
-
+async def test_only_as_much_of_a_reply_is_shown_as_there_is_room_for(activities: Activities) -> None:
     async def endpoint(request: Request) -> Response:
-        try:
-            begun.set()
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
-        return PlainTextResponse("done")
+        current().report(response={"said": "x" * 10_000})
+        return JSONResponse({"more": "x" * 10_000})
 
-    waiting = asyncio.ensure_future(ask(app_of(endpoint, activities), LONG))
-    await begun.wait()
-    await activities.request_cancel(activities.list()[0].uuid)
-    answer = await waiting
-    activity = await end_of(activities, answer.uuid)
-    assert (answer.body, activity.state, activity.cancel is None) == (b"done", State.SUCCEEDED, False)
+    answer = await ask(app_of(endpoint, activities), LONG)
+    assert (await end_of(activities, answer.uuid)).response == {"said": "x" * 10_000, "status": 200}
 
 
-async def test_an_endpoint_that_swallows_a_cancel_gets_another(activities: Activities) -> None:
-    begun, cancels = asyncio.Event(), 0
+async def test_the_names_of_headers_may_be_in_any_case(activities: Activities) -> None:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b'{"made":3}'})
 
-    async def endpoint(request: Request) -> Response:
-        nonlocal cancels
-        while cancels < 2:
-            begun.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cancels += 1
-        raise asyncio.CancelledError
-
-    answer = await ask(app_of(endpoint, activities), AT_ONCE)
-    await begun.wait()
-    await activities.request_cancel(answer.uuid)
-    assert (await end_of(activities, answer.uuid)).state is State.CANCELLED
-    assert cancels == 2
-
-
-async def test_a_thread_is_not_said_to_have_stopped_before_it_has(activities: Activities) -> None:
-    begun, go = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def endpoint(request: Request) -> Response:
-        loop.call_soon_threadsafe(begun.set)
-        go.wait(DEADLINE)
-        return PlainTextResponse("done")
-
-    answer = await ask(app_of(endpoint, activities), AT_ONCE)
-    await begun.wait()
-    await activities.request_cancel(answer.uuid)
-    try:
-        assert (await activities.wait(answer.uuid, 0.2, ended=True)).state is State.CANCELLING
-    finally:
-        go.set()
-    assert (await end_of(activities, answer.uuid)).state is State.SUCCEEDED
-
-
-async def test_a_thread_stops_where_it_asks(activities: Activities) -> None:
-    begun = asyncio.Event()
-    loop, ticks = asyncio.get_running_loop(), threading.Event()
-
-    def endpoint(request: Request) -> Response:
-        loop.call_soon_threadsafe(begun.set)
-        while not ticks.wait(0.005):
-            current().check_cancelled()
-        return PlainTextResponse("never asked")
-
-    waiting = asyncio.ensure_future(ask(app_of(endpoint, activities), LONG))
-    await begun.wait()
-    await activities.request_cancel(activities.list()[0].uuid)
-    try:
-        assert (await waiting).status == 409
-    finally:
-        ticks.set()
-
-
-async def test_what_its_own_activities_raise_when_it_is_cancelled_is_its_cancel(activities: Activities) -> None:
-    begun = asyncio.Event()
-
-    async def endpoint(request: Request) -> Response:
-        async with current().start("part"):
-            begun.set()
-            await asyncio.Event().wait()
-        return PlainTextResponse("done")
-
-    answer = await ask(app_of(endpoint, activities), AT_ONCE)
-    await begun.wait()
-    await activities.request_cancel(answer.uuid)
-    assert (await end_of(activities, answer.uuid)).state is State.CANCELLED
-
-
-async def test_closing_the_activities_stops_the_endpoint(activities: Activities) -> None:
-    endpoint, store = Endpoint(), MemoryStore()
-    async with Activities(store) as closing:
-        answer = await ask(wrapped(endpoint, closing), AT_ONCE)
-        await endpoint.begun.acquire()
-        live = closing.registry.live[answer.uuid]
-    assert live.activity.state is State.CANCELLED or closing.registry.known(answer.uuid) is not None
+    answer = await ask(wrapped(endpoint, activities), LONG)
+    assert (await end_of(activities, answer.uuid)).response == {"made": 3, "status": 200}

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from headway.hub import Activities
 from headway.server.respond_async import RespondAsync, RespondAsyncLimits
 from headway.testing import FakeClock
+from headway.testing.asgi import asgi_request
 from tests.server.endpoints import (
     AT_ONCE,
     KEY,
@@ -33,7 +34,7 @@ async def test_requests_with_one_key_are_one_run(activities: Activities) -> None
     endpoint = Endpoint()
     app = wrapped(endpoint, activities)
     asked = [asyncio.ensure_future(ask(app, LONG, KEY, body=b"x")) for _ in range(50)]
-    await endpoint.begun.acquire()
+    await endpoint.has_begun()
     endpoint.go.set()
     answers = await asyncio.gather(*asked)
     assert endpoint.runs == 1
@@ -187,3 +188,14 @@ async def test_a_key_of_a_plain_start_is_not_an_endpoints(activities: Activities
     await activities.create("t", 2, key="k1")
     answer = await ask(wrapped(Endpoint(), activities), LONG, KEY)
     assert answer.status == 422
+
+
+async def test_who_waits_for_one_that_runs_elsewhere_may_leave(activities: Activities) -> None:
+    endpoint = Endpoint()
+    await ask(wrapped(endpoint, activities), AT_ONCE, KEY)
+    headers = [("Host", "localhost"), LONG, KEY]
+    async with asgi_request(wrapped(endpoint, activities), "POST", "/work", headers=headers) as response:
+        await until(lambda: any(Activities.wait.__qualname__ in str(task.get_coro()) for task in asyncio.all_tasks()))
+    with pytest.raises(EOFError):
+        await response.start()
+    endpoint.go.set()

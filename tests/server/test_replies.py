@@ -79,8 +79,11 @@ async def test_a_large_reply_goes_on_when_its_client_leaves(activities: Activiti
 async def test_a_large_reply_goes_on_when_a_connection_breaks(activities: Activities) -> None:
     app = app_of(streaming(100), activities, limits=RespondAsyncLimits(reply=20))
 
+    tried: list[Any] = []
+
     async def breaking(scope: Scope, receive: Receive, send: Send) -> None:
         async def broken(message: Any) -> None:
+            tried.append(message)
             raise OSError("gone")
 
         await app(scope, receive, broken)
@@ -90,6 +93,7 @@ async def test_a_large_reply_goes_on_when_a_connection_breaks(activities: Activi
             while not (found := await ended(activities)):
                 await asyncio.sleep(0.001)
     assert found[0].state is State.SUCCEEDED
+    assert len(tried) == 1
 
 
 async def test_a_large_reply_that_breaks_off_breaks_the_connection(activities: Activities) -> None:

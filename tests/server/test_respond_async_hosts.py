@@ -18,7 +18,17 @@ from headway.hub import Activities
 from headway.server.correlation import ActivityHeader
 from headway.server.embedded import ActivitiesApp
 from headway.server.respond_async import RespondAsync
-from tests.server.endpoints import AT_ONCE, KEY, LONG, Endpoint, ask, end_of, identify, until, wrapped
+from tests.server.endpoints import (
+    AT_ONCE,
+    KEY,
+    LONG,
+    Endpoint,
+    ask,
+    end_of,
+    identify,
+    until,
+    wrapped,
+)
 from tests.server.harness import connected
 
 
@@ -66,7 +76,7 @@ async def test_a_client_leaves_and_comes_back_for_the_reply(activities: Activiti
     async with served(wrapped(endpoint, activities), http) as port:
         async with connected(port) as client:
             client.send(request)
-            await endpoint.begun.acquire()
+            await endpoint.has_begun()
         async with connected(port) as client:
             client.send(request)
             endpoint.go.set()
@@ -89,7 +99,7 @@ async def test_the_endpoint_goes_on_after_202_and_the_end_of_the_connection(acti
         async with connected(port) as client:
             client.send(post_of("Prefer: respond-async"))
             status, headers, _ = await client.answer()
-            await endpoint.begun.acquire()
+            await endpoint.has_begun()
         assert status == 202
         endpoint.go.set()
         assert (await end_of(activities, headers["x-plex-activity"])).state is State.SUCCEEDED
@@ -132,7 +142,7 @@ async def test_what_a_fastapi_endpoint_depends_on_stays_when_its_client_has_gone
     )
     app.add_middleware(ActivityHeader)
     answer = await ask(app, AT_ONCE)
-    await begun.wait()
+    await until(begun.is_set)
     go.set()
     assert (await end_of(activities, answer.uuid)).response == {"session": "open", "status": 200}
     assert session == ["open", "closed"]
@@ -168,6 +178,6 @@ async def test_a_thread_of_litestar_is_not_said_to_have_stopped_before_it_has(ac
 
     app = Litestar([work], openapi_config=None)
     waiting = asyncio.ensure_future(ask(app, LONG))  # type: ignore[arg-type]
-    await begun.wait()
+    await until(begun.is_set)
     await activities.request_cancel(activities.list()[0].uuid)
     assert (await waiting).body == b"finished"

@@ -27,6 +27,7 @@ _THREADS = frozenset(
         ("asyncio.threads", "to_thread"),
         ("anyio.to_thread", "run_sync"),
         ("litestar.concurrency", "_run_sync_asyncio"),
+        ("asgiref.sync", "__call__"),
     }
 )
 """The coroutines by which frameworks wait for a thread: module and name."""
@@ -86,11 +87,13 @@ class EndpointRun:
         await self._app(self._scope, self._receive, self.outlet.take)
 
     async def _receive(self) -> Message:
-        """The request, all at once, and then nothing until the reply is complete, also when its client leaves."""
+        """The request, all at once; then nothing until the reply is complete or it is asked to stop, also when its
+        client leaves.
+        """
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.wait({self.outlet.complete})
+        await self._stop.unless(self.outlet.complete)
         return {"type": "http.disconnect"}
 
     # The end
@@ -116,7 +119,7 @@ class EndpointRun:
         if self.error is not None:  # its words are for the log: who asked may see the activity, and not all of those
             return State.FAILED, f"the endpoint failed: {_phrase(500)}"
         if status is None or not self.outlet.complete.done():
-            return State.FAILED, "the endpoint gave no complete reply"
+            return (State.CANCELLED, None) if asked else (State.FAILED, "the endpoint gave no complete reply")
         if status >= 400:
             return State.FAILED, f"the endpoint answered {_phrase(status)}"
         return State.SUCCEEDED, None
@@ -138,13 +141,26 @@ class EndpointRun:
 class _Stop:
     """Asks an endpoint to stop: cancels its task, again each second of the grace.
 
-    While it waits for a thread it is left alone, for a cancel would end the waiting and not the thread. The thread
-    itself learns of it by ``current().check_cancelled()``.
+    One that listens for ``http.disconnect`` is sent that first, for then it knows what it has to clear away: Django
+    leaves its views running where it is cancelled itself. While an endpoint waits for a thread it is left alone, for a
+    cancel would end the waiting and not the thread, which learns of it by ``current().check_cancelled()``.
     """
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
+        self._asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listening = 0
         self._left = 0
+
+    async def unless(self, complete: asyncio.Future[None]) -> None:
+        """Until the reply is complete or it is asked to stop."""
+        if complete.done() or self._asked.done():
+            return
+        self._listening += 1
+        try:
+            await asyncio.wait({complete, self._asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._listening -= 1
 
     def request_stop(self, activity: Activity) -> None:
         """A cancel is on record."""
@@ -152,14 +168,21 @@ class _Stop:
         self.press()
 
     def press(self) -> None:
-        """Cancel the task, if it is to stop."""
+        """Stop the task, if it is to stop."""
         task = self.task
         if task is None or task.done() or not self._left:
             return
         if not _waits_for_thread(task):
-            self._left -= 1
-            task.cancel()
+            self._ask(task)
         task.get_loop().call_later(RECANCEL, self.press)
+
+    def _ask(self, task: asyncio.Task[None]) -> None:
+        if not self._asked.done():
+            self._asked.set_result(None)
+            if self._listening:
+                return
+        self._left -= 1
+        task.cancel()
 
 
 async def _ended(task: asyncio.Task[None]) -> asyncio.CancelledError | None:
@@ -174,12 +197,15 @@ async def _ended(task: asyncio.Task[None]) -> asyncio.CancelledError | None:
     return cancelled
 
 
-def _waits_for_thread(task: asyncio.Task[None]) -> bool:
-    awaited: Any = task.get_coro()
+def _waits_for_thread(task: asyncio.Future[Any]) -> bool:
+    awaited: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None)
-        if frame is not None and (frame.f_globals.get("__name__"), frame.f_code.co_name) in _THREADS:
+        place = None if frame is None else (frame.f_globals.get("__name__"), frame.f_code.co_name)
+        if place in _THREADS:
             return True
+        if frame is not None and place == ("asyncio.tasks", "wait"):  # for tasks that it would not cancel
+            return any(map(_waits_for_thread, frame.f_locals.get("fs", ())))
         awaited = getattr(awaited, "cr_await", None)
     return False
 

@@ -166,8 +166,7 @@ class ReplyCache:
         return f"<ReplyCache: {len(self._kept)} replies, {self._held} bytes>"
 
     def keep(self, key: Key, kept: Kept, now: float) -> None:
-        """Remember a reply; ``now`` in monotonic seconds."""
-        self._drop(key)
+        """Remember a reply that is not known yet; ``now`` in monotonic seconds."""
         self._kept[key] = (now, kept)
         self._held += kept.reply.size
         self._forget(now)
@@ -179,11 +178,8 @@ class ReplyCache:
 
     def _forget(self, now: float) -> None:
         while self._kept:
-            key, (since, _) = next(iter(self._kept.items()))
+            key, (since, kept) = next(iter(self._kept.items()))
             if len(self._kept) <= self._replies and self._held <= self._size and now - since <= self._age:
                 return
-            self._drop(key)
-
-    def _drop(self, key: Key) -> None:
-        if key in self._kept:
-            self._held -= self._kept.pop(key)[1].reply.size
+            del self._kept[key]
+            self._held -= kept.reply.size
