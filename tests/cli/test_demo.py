@@ -9,6 +9,7 @@ import pytest
 
 from headway import Activities, State
 from headway.cli.demo import PIECE, Checksum
+from headway.core.errors import Cancelled
 from headway.ports import HistoryQuery
 
 
@@ -41,7 +42,7 @@ async def test_it_stops_within_a_piece(folder: Path) -> None:
                 break
         (running,) = activities.list()
         await activities.request_cancel(running.uuid)
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(Cancelled):
             await job
         (ended,) = await activities.history(HistoryQuery(scope=1))
     assert ended.state is State.CANCELLED

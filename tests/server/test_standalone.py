@@ -132,7 +132,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
             assert (await stream.next()).told == ("ended", running["uuid"])
 
 
-async def test_a_job_runs_under_it_and_is_stopped_with_it(tmp_path: Path) -> None:
+async def test_a_job_runs_under_it_and_is_stopped_with_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     begun, reports = asyncio.Event(), []
 
     async def job(activities: Activities) -> None:
@@ -148,6 +148,7 @@ async def test_a_job_runs_under_it_and_is_stopped_with_it(tmp_path: Path) -> Non
     async with Activities(f"sqlite:{tmp_path}") as activities:
         activity = await activities.get(reports[0])
         assert (activity.state, activity.cancel and activity.cancel.reason) == (State.CANCELLED, "server_shutdown")
+    assert "failed" not in caplog.text
 
 
 async def test_a_job_that_fails_is_logged_and_the_server_runs_on(

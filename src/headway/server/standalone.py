@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Lifespan
 
 from headway.admission import Limits
+from headway.core.errors import Cancelled
 from headway.hub import Activities
 from headway.ports import SystemClock
 from headway.server.app import create_app
@@ -164,5 +165,7 @@ def _lifespan(activities: Activities, identities: Identities, grants: Grants, jo
 async def _working(job: Job, activities: Activities) -> None:
     try:
         await job(activities)
+    except Cancelled:
+        _log.info("the job of this server was cancelled")
     except Exception:
         _log.exception("the job of this server failed")  # its activity has ended; who watches it was told
