@@ -1,15 +1,20 @@
 """Who still lives: leases, graces, boots; on a clock that obeys, so that no second is waited for."""
 
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headway import current
 from headway.admission import Limits
+from headway.client import Client
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, LeaseLost, Unavailable
 from headway.core.lifecycle import Report
@@ -17,6 +22,7 @@ from headway.core.policy import EVERYTHING
 from headway.core.view import TOMBSTONE_AGE, Event, Kind, Resync
 from headway.ports import HistoryQuery
 from headway.stores.memory import MemoryStore
+from tests.e2e.serving import Serving
 from tests.hubs import FaultyStore, Hub, hub, until
 
 
@@ -130,6 +136,31 @@ async def test_a_store_that_fails_loses_nobody_and_forgets_nobody() -> None:
         store.failure = None
         await activities.pass_time(1)
         assert activities.now_is(activity.uuid).state is State.LOST
+
+
+def test_a_server_that_stood_still_loses_nobody(tmp_path: Path) -> None:
+    """The real one, stopped for longer than the lease."""
+    with Serving(tmp_path / "data") as serving, ThreadPoolExecutor(1) as threads:
+        process, over = serving._process, threading.Event()
+        token = (serving.data / "admin.token").read_text().strip()
+        assert process is not None
+        with Client(serving.url, token, timeout=60) as client:
+            beating, silent = [client.activities.start("t", lease=10).uuid for _ in range(2)]
+
+            def heartbeats() -> None:
+                while not over.wait(2):
+                    client.activities.report(beating)
+
+            heart = threads.submit(heartbeats)
+            try:
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(13)
+                process.send_signal(signal.SIGCONT)
+                assert client.activities.wait(silent, 3).state == "running"  # rounds enough to lose it
+                assert client.activities.get(beating).state == "running"
+            finally:
+                over.set()
+            heart.result()
 
 
 # Graces
