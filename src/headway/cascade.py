@@ -29,6 +29,8 @@ class Cascade:
     def follow(self, live: Live) -> None:
         """The lifecycle of an activity has moved, or it has begun."""
         parent = self._activities.registry.parent(live.activity)
+        if live.activity.state is State.LOST:
+            live.request_stop()  # given up by force, it may run on
         if live.activity.state is State.CANCELLING:
             live.request_stop()
             for child in live.children:

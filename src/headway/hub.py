@@ -166,21 +166,21 @@ class Activities(Records):
         stdin: Stream = None,
         stdout: Stream = None,
         stderr: Stream = None,
-        progress: str = "auto",
+        read_progress: str = "auto",
         on_line: OnLine | None = None,
         **options: Unpack[StartOptions],
     ) -> Spawned[ExitStatus]:
         """Run a command as an operation that goes on by itself; its end decides the activity's.
 
         ``stdin``: nothing, if not said. ``stdout``, ``stderr``: ours, if not said; an open file, a descriptor, or
-        ``subprocess.DEVNULL``. ``progress``: how its progress is read from what it prints, ``none`` for not at all.
+        ``subprocess.DEVNULL``. ``read_progress``: how it is read from what the command prints, ``none`` for not.
         ``on_line(activity, line)`` is called in a thread with each line. A cancel stops all of it: SIGTERM, and SIGKILL
         after the grace. Raises what ``create`` raises; a command that cannot be started ends as ``failed``.
         """
         from headway.operations.process.operation import Invocation, spawn_process  # half of the time to import us
 
-        invocation = Invocation(argv, cwd, env, stdin, stdout, stderr, progress, on_line)
-        return await spawn_process(self, type, invocation, options)
+        invocation = Invocation(argv, cwd, env, stdin, stdout, stderr, read_progress, on_line)
+        return await spawn_process(self, type, invocation, {"progress": -1, **options})
 
     async def delegate(
         self, type: str, *, lease: float = remote.LEASE, key: str | None = None, **options: Unpack[StartOptions]

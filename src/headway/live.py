@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Protocol
+
+import msgspec
 
 from headway.core import lifecycle
 from headway.core.activity import Activity
@@ -23,7 +26,9 @@ class Operation(Protocol):
     """The running thing behind an activity of this process."""
 
     def request_stop(self, activity: Activity) -> None:
-        """A cancel is on record: begin to stop. Called once, on the event loop; must not block or raise."""
+        """A cancel is on record: begin to stop, within the activity's grace. Called on the event loop, and again when
+        there is less time; must not block or raise.
+        """
 
 
 class Source(Protocol):
@@ -234,11 +239,15 @@ class Live:
         self.children.discard(uuid)
         self.changed.fire()
 
-    def request_stop(self) -> None:
-        """Ask what runs behind it in this process, if anything does, to stop."""
+    def request_stop(self, within: float = math.inf) -> None:
+        """Ask what runs behind it in this process, if anything does, to stop; within so many seconds, if its grace is
+        longer.
+        """
         if self.operation is None:
             return
         try:
-            self.operation.request_stop(self.activity)
+            self.operation.request_stop(
+                msgspec.structs.replace(self.activity, grace=max(0.0, min(within, self.activity.grace)))
+            )
         except Exception:  # of others' making: it must not keep the news from everyone
             _log.exception("activity %s: its operation cannot be asked to stop", self.activity.uuid)

@@ -32,6 +32,9 @@ PRUNING = 600.0
 SHUTDOWN_GRACE = 10.0
 """Seconds that the operations of this process get to stop when it is closed."""
 
+CONFIRMATION = 2.0
+"""Seconds of these before the end at which the last of them are stopped harder, so that their end is still recorded."""
+
 
 class Liveness:
     """The caretaker of one hub."""
@@ -120,10 +123,10 @@ class Liveness:
                     await _attempt(self._activities.wait(live.activity.uuid, SHUTDOWN_GRACE, ended=True))
 
     async def _stop(self, live: Live) -> None:
-        try:
+        with suppress(HeadwayError):  # the store is away: it cannot outlive its process all the same
             await self._activities.request_cancel(live.activity.uuid, reason="server_shutdown", required=True)
-        except HeadwayError:  # the store is away: it cannot outlive its process all the same
-            live.request_stop()
+        # Again, if it was asked before: there is less time now, and its end has to be recorded in it.
+        live.request_stop(within=SHUTDOWN_GRACE - CONFIRMATION)
 
 
 def _lapsed(live: Live, now: float) -> bool:

@@ -391,15 +391,14 @@ async def test_a_job_is_let_go_by_another_cancel_while_its_end_waits_for_the_sto
         await until(lambda: job.reporter.activity.state is State.SUCCEEDED)
 
 
-async def test_an_activity_given_up_by_force_does_not_trouble_its_job(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_activity_given_up_by_force_stops_its_job(caplog: pytest.LogCaptureFixture) -> None:
     async with hub() as activities:
-        job = Job(activities.start("t"))
+        job = Job(activities.start("t", cancellable=False))
         activity = await job.started()
-        await activities.give_up(activity.uuid, "abandoned")
+        await activities.abandon(activity.uuid)
         job.reporter.report(50)
-        job.let_go.set()
         with caplog.at_level(logging.INFO, "headway"):
-            assert await outcome(job) is None
+            assert isinstance(await outcome(job), Cancelled)
         assert job.reporter.activity.state is State.LOST
         assert "its end was not recorded" in caplog.text
 

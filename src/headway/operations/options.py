@@ -20,6 +20,8 @@ class StartOptions(TypedDict, total=False):
     """For people; at most 256 characters, as cleaned and cut as all text."""
     subtitle: str
     """What it is busy with; at most 512 characters."""
+    progress: float
+    """Percent at the start; -1 while nobody knows how far it is; 0 if not said."""
     owner: int
     """The user it belongs to; 1, the owner of the server, if not said."""
     cancellable: bool
@@ -51,6 +53,7 @@ def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
     news = Report(
         title=shortened(clean(options.get("title", "")), requests.MAX_TITLE),
         subtitle=shortened(clean(options.get("subtitle", "")), requests.MAX_SUBTITLE),
+        progress=rules.progress("progress", options["progress"]) if "progress" in options else None,
         context=None if context is None else bags.CONTEXT("context", context),
     )
     return {

@@ -45,6 +45,7 @@ class Start:
         """``operation``: what is asked to stop, if not the block. Raises ``InvalidInput`` for what a rule forbids."""
         self._activities = activities
         self._operation = operation
+        self._creating: asyncio.Future[tuple[Activity, bool]] | None = None
         self._attributes = {"type": type, **attributes_of(type, options)}
         parent = options.get("parent")
         self._parent = parent if isinstance(parent, Reporter) else None
@@ -56,16 +57,22 @@ class Start:
             raise RuntimeError("activities.start() must be entered inside a task")
         self._task = TaskOperation(task)
         with self._stopping():
-            return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
+            try:
+                return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
+            except asyncio.CancelledError:
+                self._activities.portal.send(self._disown)
+                raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self._inside.__exit__(None, None, None)
         stop = error if error is not None else await self._children_ended()
-        asked, ours = self._reporter.cancel_requested, await self._task.over()
-        # Shielded: another cancel lets the job go, and its end is recorded all the same.
-        await asyncio.shield(asyncio.ensure_future(self._activities.portal.run(self._end, stop)))
+        asked = self._reporter.cancel_requested or self._task.asked
+        ours = await self._task.over()
+        with suppress(Unavailable):  # the hub's loop has ended before this one
+            # Another cancel lets the job go, and its end is recorded all the same.
+            await self._activities.portal.carry(self._end, stop)
         if ours and asked and isinstance(stop, asyncio.CancelledError):
             raise self._cancelled() from error
         if not ours and error is None:
@@ -74,14 +81,23 @@ class Start:
     def __enter__(self) -> Reporter:
         """As ``__aenter__``, for a thread; raises RuntimeError in a coroutine."""
         with self._stopping():
-            return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
+            try:
+                return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
+            except KeyboardInterrupt:
+                self._activities.portal.send(self._disown)
+                raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._inside.__exit__(None, None, None)
         # When what is around the block has to stop too, the cancel is not over with the block.
         asked = self._reporter.cancel_requested and not current().cancel_requested
-        with suppress(Unavailable):  # the loop has ended before the thread: what is open is given up at the next start
-            self._activities.portal.call(self._end, error)
+        try:
+            self._activities.portal.call_back(self._end, error)
+        except Unavailable:  # the loop has ended before the thread: what is open is given up at the next start
+            pass
+        except KeyboardInterrupt:  # whoever does not want to wait for the store goes, and the end is recorded
+            self._activities.portal.send(self._end, error)
+            raise
         if asked and isinstance(error, asyncio.CancelledError):
             raise self._cancelled() from error
 
@@ -98,15 +114,21 @@ class Start:
     # On the hub's loop
 
     async def _begin(self, operation: Operation) -> Reporter:
+        self._activities.portal.close_at_exit(self._activities.close)
+        self._creating = asyncio.ensure_future(self._activities.create(operation=operation, **self._attributes))
         # Shielded: a start that is on its way to the store cannot be called back, only ended.
-        creating = asyncio.ensure_future(self._activities.create(operation=operation, **self._attributes))
-        try:
-            activity, _ = await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            creating.add_done_callback(self._abandon)
-            raise
+        activity, _ = await asyncio.shield(self._creating)
         self._reporter = Reporter(self._activities, activity)
         return self._reporter
+
+    async def _disown(self) -> None:
+        """Nobody comes to the block any more: end what has been started, if it has been."""
+        if self._creating is None:
+            return
+        await asyncio.wait({self._creating})
+        if not self._creating.cancelled() and self._creating.exception() is None:
+            self._reporter = Reporter(self._activities, self._creating.result()[0])
+            await self._end(asyncio.CancelledError())
 
     async def _end(self, error: BaseException | None) -> None:
         """Record the end, however long the store takes: the work is over, and no trouble of ours may reach it."""
@@ -128,15 +150,11 @@ class Start:
 
     async def _children_ended(self) -> asyncio.CancelledError | None:
         try:
-            await self._activities.portal.run(self._activities.registry.childless, self._reporter.uuid)
+            with suppress(Unavailable):
+                await self._activities.portal.run(self._activities.registry.childless, self._reporter.uuid)
         except asyncio.CancelledError as cancelled:
             return cancelled
         return None
-
-    def _abandon(self, creating: asyncio.Future[tuple[Activity, bool]]) -> None:
-        if not creating.cancelled() and creating.exception() is None:
-            self._reporter = Reporter(self._activities, creating.result()[0])
-            self._ending = asyncio.ensure_future(self._end(asyncio.CancelledError()))
 
     async def _record(self, error: BaseException | None) -> None:
         if error is None or (isinstance(error, SystemExit) and not error.code):
@@ -162,6 +180,8 @@ class Start:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, HeadwayError):
+        return error.message
     try:
         text = str(error)
     except Exception:  # theirs may raise anything

@@ -33,7 +33,13 @@ class TaskOperation:
         if _running_loop() is self._loop:
             self._press()
         else:
-            self._loop.call_soon_threadsafe(self._press)
+            with suppress(RuntimeError):  # that loop has ended, and the task with it
+                self._loop.call_soon_threadsafe(self._press)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the block has been asked to stop."""
+        return self._pressed > 0
 
     async def over(self) -> bool:
         """The task leaves the block: take back our cancels. True if nobody else wants the task cancelled.
@@ -51,6 +57,8 @@ class TaskOperation:
         return self._task.cancelling() <= self._before
 
     def _press(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._over or self._task.done() or self._left <= 0:
             return
         self._left -= 1

@@ -21,7 +21,6 @@ from headway.core.errors import Cancelled, InvalidInput
 from headway.core.policy import EVERYTHING
 from headway.hub import Activities
 from headway.operations.options import StartOptions
-from headway.operations.process import operation
 from headway.operations.process.command import CommandNotExecutable, CommandNotFound, NoWorkingDirectory, SpawnError
 from headway.operations.process.ending import CommandFailed
 from headway.operations.process.exits import ExitStatus
@@ -326,7 +325,7 @@ async def test_what_does_not_stop_is_killed_before_the_hub_is_closed_however_lon
     env: dict[str, str], tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "SHUTDOWN_GRACE", 10.0)
-    monkeypatch.setattr(operation, "CONFIRMATION", 9.8)
+    monkeypatch.setattr(liveness, "CONFIRMATION", 9.8)
     async with hub() as activities:
         spawned = await Runner(activities, env)(
             "sh", "-c", STUBBORN, "stubborn", tmp_path / "ready", options={"grace": 300}
@@ -410,18 +409,18 @@ async def test_there_is_no_input_unless_one_is_given(run: Runner, tmp_path: Path
 @pytest.mark.parametrize("rule", ["auto", "percent"])
 async def test_progress_that_a_known_tool_prints_is_reported(activities: Hub, run: Runner, rule: str) -> None:
     script = 'for n in 10 20 30 40; do echo "copying: $n%"; done; sleep 1000'
-    spawned = await run("sh", "-c", script, progress=rule, stdout=subprocess.DEVNULL)
+    spawned = await run("sh", "-c", script, read_progress=rule, stdout=subprocess.DEVNULL)
     await until(lambda: activities.preview(spawned.activity).progress.percent == 40, "it is reported")
     await cancelled(spawned)
 
 
 async def test_progress_is_not_read_where_nobody_wants_it(run: Runner) -> None:
-    activity = await ended(await run("sh", "-c", "echo 10%; echo 20%; echo 30%; exit 1", progress="none"))
-    assert (activity.reported_at, activity.progress.percent) == (None, 0)
+    activity = await ended(await run("sh", "-c", "echo 10%; echo 20%; echo 30%; exit 1", read_progress="none"))
+    assert (activity.reported_at, activity.progress.percent) == (None, -1)
 
 
 async def test_a_status_line_left_unfinished_is_read_as_well(activities: Hub, run: Runner) -> None:
-    spawned = await run("sh", "-c", "printf '\\r70%%'; sleep 1000", progress="percent", stdout=subprocess.DEVNULL)
+    spawned = await run("sh", "-c", "printf '\\r70%%'; sleep 1000", read_progress="percent", stdout=subprocess.DEVNULL)
     await until(lambda: activities.preview(spawned.activity).progress.percent == 70, "it is reported")
     await cancelled(spawned)
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from headway import liveness
 from headway.core.activity import Activity, State
 from headway.core.errors import InvalidInput
 from headway.operations.options import StartOptions
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 HURRY = 1.0
 """Seconds that a command gets to stop when the event loop that it is watched from ends."""
-
-CONFIRMATION = 2.0
-"""Seconds before the end of a shutdown at which the last commands are killed, so that their end is still recorded."""
 
 PATIENCE = 1.0
 """Seconds that what a stopped command wrote may take to be passed on."""
@@ -103,11 +99,8 @@ class ProcessOperation:
 
     def request_stop(self, activity: Activity) -> None:
         """Send SIGTERM, and SIGKILL when the activity's grace is over. From the hub's loop."""
-        grace = activity.grace
-        if activity.cancel is not None and activity.cancel.reason == "server_shutdown":
-            grace = min(grace, max(0.0, liveness.SHUTDOWN_GRACE - CONFIRMATION))
         with suppress(RuntimeError):  # that loop has ended, and the command before it
-            self._loop.call_soon_threadsafe(self._ask, grace)
+            self._loop.call_soon_threadsafe(self._ask, activity.grace)
 
     async def run(self, invocation: Invocation, reporter: Reporter) -> ExitStatus:
         """Run it to its end, when nothing of it is left that was to be stopped.
