@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 RUN_LOCKS := requirements/build.txt requirements/run.txt
 DEV_LOCKS := requirements/dev.txt
+BENCH_LOCKS := requirements/bench.txt
 # The package itself comes last and brings nothing along: all it needs has then come in by hash.
 INSTALL_SELF := $(PIP) install --no-deps --no-build-isolation -e .
 LOCK_TOOL := uv==0.13.9
@@ -35,7 +36,7 @@ lint: $(VENV)/dev.stamp ## check style and types
 	@$(BIN)/python -m ruff format --check
 	@$(BIN)/python -m mypy $(wildcard src tests bench examples)
 
-bench: $(VENV)/dev.stamp ## measure
+bench: $(VENV)/bench.stamp ## measure
 	@$(BIN)/python -m bench
 
 clean: ## remove the environment and every cache
@@ -50,9 +51,10 @@ lock: ## pin requirements/ anew after a change of pyproject.toml (UPGRADE=1: all
 	pin() { env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	  "$$tool/bin/uv" pip compile -q --no-config --universal --python-version 3.11 --generate-hashes \
 	  --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) "$$@"; } && \
-	pin pyproject.toml --extra cli --group build --group dev -o requirements/dev.txt && \
+	pin pyproject.toml --extra cli --group build --group bench --group dev -o requirements/dev.txt && \
 	pin pyproject.toml --extra cli -c requirements/dev.txt -o requirements/run.txt && \
-	pin --group build -c requirements/dev.txt -o requirements/build.txt
+	pin --group build -c requirements/dev.txt -o requirements/build.txt && \
+	pin --group bench -c requirements/dev.txt -o requirements/bench.txt
 
 $(VENV)/run.stamp: $(RUN_LOCKS) pyproject.toml | $(BIN)/pip
 	@echo "Installing the pinned requirements into $(VENV)"
@@ -63,6 +65,12 @@ $(VENV)/run.stamp: $(RUN_LOCKS) pyproject.toml | $(BIN)/pip
 $(VENV)/dev.stamp: $(DEV_LOCKS) $(RUN_LOCKS) pyproject.toml | $(BIN)/pip
 	@echo "Installing the pinned requirements and test tools into $(VENV)"
 	@$(PIP) install --require-hashes $(addprefix -r ,$(DEV_LOCKS))
+	@$(INSTALL_SELF)
+	@touch $(VENV)/run.stamp $@
+
+$(VENV)/bench.stamp: $(BENCH_LOCKS) $(RUN_LOCKS) pyproject.toml | $(BIN)/pip
+	@echo "Installing the pinned requirements and what we are measured against into $(VENV)"
+	@$(PIP) install --require-hashes $(addprefix -r ,$(RUN_LOCKS) $(BENCH_LOCKS))
 	@$(INSTALL_SELF)
 	@touch $(VENV)/run.stamp $@
 
