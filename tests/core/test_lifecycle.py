@@ -20,7 +20,7 @@ from headway.core.errors import (
     ParentEnding,
 )
 from headway.core.lifecycle import FINISHING, TRANSITIONS, Report, Step
-from headway.core.progress import Progress
+from headway.core.progress import Children, Progress
 
 START, NOW = 100.0, 200.0
 RUNNING = lifecycle.start("a", "library.scan", 7, START, cancellable=True, report=Report(title="Scanning"))
@@ -121,6 +121,43 @@ def test_a_report_says_when_the_work_last_spoke() -> None:
     assert msgspec.structs.replace(spoken, reported_at=None, updated_at=START) == RUNNING
 
 
+@pytest.mark.parametrize("children", [Children(1.0, 0.0), Children(1.0, None)])
+def test_that_a_child_has_begun_is_no_word_of_the_work(children: Children) -> None:
+    told = lifecycle.report(RUNNING, Report(children=children), NOW)
+    assert (told.updated_at, told.reported_at, told.progress.children) == (NOW, None, children)
+
+
+@pytest.mark.parametrize("children", [Children(1.0, 0.1), Children(1.0, 1.0, 1.0), Children(2.0, 1.0, 1.0)])
+def test_what_a_child_has_done_is_a_word_of_the_work(children: Children) -> None:
+    assert lifecycle.report(RUNNING, Report(children=children), NOW).reported_at == NOW
+
+
+def test_whoever_speaks_beside_its_children_has_spoken() -> None:
+    assert lifecycle.report(RUNNING, Report(children=Children(1.0, 0.0), title="on"), NOW).reported_at == NOW
+
+
+# Stalled
+
+
+def test_a_silence_is_marked_once_and_any_word_takes_the_mark_away() -> None:
+    silent = lifecycle.become_stalled(RUNNING, NOW, RUNNING.reported_at)
+    assert (silent.stalled, silent.updated_at, silent.reported_at) == (True, NOW, None)
+    assert not lifecycle.report(silent, Report(), NOW).stalled
+    assert not lifecycle.as_started(silent).stalled
+
+
+@pytest.mark.parametrize("state", ENDED)
+def test_what_has_ended_is_not_marked_and_an_end_takes_the_mark_away(state: State) -> None:
+    assert lifecycle.become_stalled(IN_STATE[state], NOW, None) is IN_STATE[state]
+    silent = lifecycle.become_stalled(CANCELLING, NOW, None)
+    assert not lifecycle.finish(silent, state, NOW).stalled
+
+
+def test_who_has_spoken_since_it_was_found_silent_is_not_marked() -> None:
+    spoken = lifecycle.report(RUNNING, Report(), NOW)
+    assert lifecycle.become_stalled(spoken, NOW, RUNNING.reported_at) is spoken
+
+
 def test_a_context_grows_and_never_shrinks() -> None:
     first = lifecycle.report(RUNNING, Report(context={"key": "1", "accessible": True}), NOW)
     second = lifecycle.report(first, Report(context={"exists": True, "key": "2"}, response={"n": 1}), NOW)
@@ -136,6 +173,15 @@ def test_a_cancel_is_put_on_record() -> None:
     assert CANCELLING.state is State.CANCELLING
     assert CANCELLING.cancel == CancelRequest(at=150.0, by=7, reason="bored")
     assert CANCELLING.updated_at == 150.0
+
+
+def test_what_has_to_stop_is_asked_to_whether_or_not_users_may_and_that_is_on_record() -> None:
+    fixed = lifecycle.start("a", "t", 7, START, cancellable=False)
+    with pytest.raises(NotCancellable):
+        lifecycle.request_cancel(fixed, NOW)
+    asked = lifecycle.request_cancel(fixed, NOW, reason="timeout", required=True)
+    assert (asked.state, asked.cancel) == (State.CANCELLING, CancelRequest(at=NOW, reason="timeout", required=True))
+    assert CANCELLING.cancel is not None and not CANCELLING.cancel.required
 
 
 @pytest.mark.parametrize("state", State)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.progress import INDETERMINATE, RATE_SAMPLE, Progress, advanced, begun, completed_fully
+from headway.core.progress import INDETERMINATE, RATE_SAMPLE, Children, Progress, advanced, begun, completed_fully
 
 PERCENT = st.floats(min_value=0, max_value=100)
 COUNT = st.floats(min_value=0, max_value=2.0**53)
@@ -189,3 +189,64 @@ def test_rate_and_time_left_are_never_negative_whatever_the_clock_does(
         assert progress.rate is None or progress.rate >= 0
         assert progress.eta is None or progress.eta >= 0
         assert -1 <= progress.percent <= 100
+
+
+# With children
+
+
+def of(weight: float, done: float | None, ended: float = 0.0) -> Children:
+    return Children(weight, done, ended)
+
+
+def test_a_parent_is_as_far_as_its_children_until_it_speaks_itself() -> None:
+    parent = advanced(START, 1.0, children=of(4.0, 1.0))
+    assert (parent.fraction, parent.percent, parent.own) == (0.25, 25, None)
+    spoken = advanced(parent, 2.0, percent=75)
+    assert spoken.fraction == pytest.approx((1.0 + 0.75) / 5)
+    assert advanced(spoken, 3.0, children=of(4.0, 4.0)).fraction == pytest.approx(4.75 / 5)
+
+
+def test_counts_of_a_parent_tell_of_its_own_part() -> None:
+    parent = advanced(START, 1.0, completed=5, total=10, unit="files", children=of(1.0, 0.1))
+    assert (parent.completed, parent.total, parent.unit) == (5, 10, "files")
+    assert parent.fraction == pytest.approx((0.5 + 0.1) / 2)
+
+
+def test_a_parent_that_takes_back_what_it_said_leaves_it_to_its_children() -> None:
+    spoken = advanced(START, 1.0, percent=75, children=of(1.0, 0.5))
+    assert advanced(spoken, 2.0, percent=-1).fraction == pytest.approx(0.5)
+
+
+def test_a_unit_or_nothing_at_all_does_not_change_what_children_add_up_to() -> None:
+    parent = advanced(START, 1.0, children=of(4.0, 1.0))
+    assert advanced(parent, 2.0, unit="films").fraction == advanced(parent, 2.0).fraction == 0.25
+
+
+@given(st.none() | PERCENT, st.floats(0.001, 1e9), st.floats(0, 1), st.floats(0, 1))
+def test_a_parent_never_runs_backwards_while_its_children_go_on(
+    own: float | None, weight: float, one: float, other: float
+) -> None:
+    said = START if own is None else advanced(START, 1.0, percent=own)
+    low, high = (advanced(said, 2.0, children=of(weight, weight * share)) for share in sorted((one, other)))
+    assert low.percent <= high.percent <= 100
+    assert high.percent < 100 or (own == 100 and max(one, other) == 1)
+
+
+def test_the_rate_of_a_parent_is_that_of_all_of_it() -> None:
+    parent = advanced(START, 0.0, completed=0, total=1_000, unit="files", children=of(1.0, 0.0))
+    for second in range(1, 11):
+        parent = advanced(parent, float(second), children=of(1.0, second * 0.04))
+    assert parent.rate == pytest.approx(0.02)
+    assert parent.eta == pytest.approx(0.8 / 0.02)
+
+
+def test_what_is_measured_changes_with_the_first_child_and_so_the_rate_begins_anew() -> None:
+    alone = advanced(advanced(START, 0.0, completed=0, total=100, unit="files"), 10.0, completed=50)
+    assert alone.rate == pytest.approx(5)
+    joined = advanced(alone, 11.0, children=of(1.0, 0.0))
+    assert (joined.rate, joined.eta) == (None, None)
+
+
+def test_a_parent_that_has_succeeded_is_done_whatever_its_children_add_up_to() -> None:
+    done = completed_fully(advanced(START, 1.0, children=of(4.0, 1.0)))
+    assert (done.percent, done.children) == (100, of(4.0, 1.0))
