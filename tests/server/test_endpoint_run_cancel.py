@@ -12,9 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from headway.context import current
 from headway.core.activity import Activity, State
-from headway.core.errors import NotCancellable
+from headway.core.errors import Unavailable
 from headway.hub import Activities
 from headway.testing.asgi import DEADLINE, asgi_request
+from tests.hubs import FaultyStore
 from tests.server.endpoints import (
     AT_ONCE,
     LONG,
@@ -294,3 +295,16 @@ async def test_users_cancel_only_what_they_may(activities: Activities) -> None:
         await activities.request_cancel(answer.uuid, 2)
     endpoint.go.set()
     await end_of(activities, answer.uuid)
+
+
+async def test_whoever_waits_for_a_start_is_told_when_that_is_given_up() -> None:
+    store, endpoint = FaultyStore(), Endpoint()
+    async with Activities(store) as activities:
+        store.hold()
+        waiting = asyncio.ensure_future(ask(wrapped(endpoint, activities), LONG))
+        await until(lambda: store.commits)
+        next(task for task in asyncio.all_tasks() if task.get_name() == "headway endpoint").cancel()
+        assert (await waiting).status == 503
+        store.failure = Unavailable("away")
+        store.release()
+    assert endpoint.runs == 0
