@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from headway.core.activity import Activity
+from headway.core.activity import Activity, CancelRequest
 from headway.reporter import Reporter
 
 
@@ -39,12 +39,26 @@ class Nowhere(Reporter):
         raise LookupError("this code does not run in an activity")
 
     @property
-    def cancel_requested(self) -> bool:
+    def request(self) -> CancelRequest | None:
         """Nobody can ask."""
-        return False
+        return None
 
     def report(self, progress: float | None = None, **said: Any) -> None:
         """Goes nowhere."""
+
+
+class _Unwatched:
+    async def __aenter__(self) -> Reporter:
+        return _NOWHERE
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> Reporter:
+        return _NOWHERE
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 _NOWHERE: Reporter = Nowhere()

@@ -89,9 +89,15 @@ class Records(abc.ABC):
         await self._flusher.settled(lambda activity: visible(activity, scope))
 
     async def wait(
-        self, uuid: str, timeout: float, scope: Scope = EVERYTHING, *, known: State | None = None, ended: bool = False
+        self,
+        uuid: str,
+        timeout: float | None,
+        scope: Scope = EVERYTHING,
+        *,
+        known: State | None = None,
+        ended: bool = False,
     ) -> Activity:
-        """The activity after its next lifecycle change, or as it stands after ``timeout`` seconds.
+        """The activity after its next lifecycle change, or as it stands after ``timeout`` seconds (None: however long).
 
         ``known``: the state the caller knows (default: the present one); any other answers at once. ``ended``: wait
         for the end, whatever comes before. Raises ``NotFound``.

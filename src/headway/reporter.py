@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+import os
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
-from headway.core.activity import Activity, Attributes
+from headway.core.activity import Activity, Attributes, CancelRequest
 from headway.core.lifecycle import Report
 from headway.operations.group import TaskGroup
 from headway.operations.thread import asked_here, run_in_thread
@@ -20,6 +21,7 @@ from headway.wire import bags, fitting, requests
 if TYPE_CHECKING:
     from headway.hub import Activities
     from headway.operations.options import StartOptions
+    from headway.operations.process.exits import ExitStatus
     from headway.operations.spawn import Spawned
     from headway.operations.start import Start
 
@@ -92,16 +94,17 @@ class Reporter:
 
         In a thread also once whoever waits for the thread has been cancelled.
         """
-        if asked_here():
-            return True
+        return asked_here() or self.request is not None
+
+    @property
+    def request(self) -> CancelRequest | None:
+        """The request that it stops, or else that what it is a part of does."""
         live = self._live
         if live is None:
-            return self.activity.cancel is not None
-        while live.activity.cancel is None:
-            if live.parent is None:
-                return False
+            return self.activity.cancel
+        while live.activity.cancel is None and live.parent is not None:
             live = live.parent
-        return True
+        return live.activity.cancel
 
     def check_cancelled(self) -> None:
         """Raise ``asyncio.CancelledError`` once somebody has asked it to stop: how a thread stops where it can."""
@@ -140,6 +143,13 @@ class Reporter:
         """As ``Activities.spawn``, below this activity, which ends after it."""
         below = self._below(options)
         return await self._activities.spawn(type, function, *args, **below)
+
+    async def spawn_process(
+        self, type: str, argv: Sequence[str | os.PathLike[str]], **options: Any
+    ) -> Spawned[ExitStatus]:
+        """As ``Activities.spawn_process``, below this activity, which ends after it."""
+        below: Any = self._below(cast("StartOptions", options))
+        return await self._activities.spawn_process(type, argv, **below)
 
     def task_group(self) -> TaskGroup:
         """``async with activity.task_group() as group:`` whose tasks are activities below this one."""

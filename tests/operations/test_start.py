@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headway import liveness, records
+from headway.context import current
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, InvalidInput, StorageFull, Unavailable
 from headway.core.lifecycle import Report
@@ -570,3 +571,13 @@ async def test_reports_made_through_the_hub_and_the_reporter_are_one_stream() ->
         it.report(10)
         await activities.settled()
         assert (it.activity.progress.percent, it.activity.title) == (10, "theirs")
+
+
+async def test_a_function_may_start_parts_of_itself_where_nobody_watches() -> None:
+    async def work() -> str:
+        async with current().start("part", title="Part") as part:
+            part.report(50)
+            with part.start("smaller") as smaller:
+                return repr(smaller)
+
+    assert await work() == "<Nowhere>"

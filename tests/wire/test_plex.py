@@ -199,3 +199,12 @@ def test_the_documentation_names_every_member_we_add() -> None:
     plex = ("uuid", "type", "cancellable", "userID", "title", "subtitle", "progress", "Context", "Response")
     added = [name for name in Row.__struct_encode_fields__ if name not in plex]
     assert [name for name in added if name not in documented] == []
+
+
+@pytest.mark.parametrize(
+    ("state", "percent"),
+    [(State.SUCCEEDED, 100), (State.FAILED, 99), (State.CANCELLED, 99), (State.LOST, 99), (State.RUNNING, 100)],
+)
+def test_among_the_ended_only_success_reads_100(state: State, percent: int) -> None:
+    full = msgspec.structs.replace(EVERYTHING, state=state, progress=Progress(1.0))
+    assert json.loads(encode_row(full))["progress"] == percent

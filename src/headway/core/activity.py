@@ -111,6 +111,12 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.state.ended
 
     @property
+    def percent(self) -> int:
+        """Whole percent, -1 when indeterminate. 100 for what ended well alone: some clients know success by it."""
+        unsuccessful = self.ended and self.state is not State.SUCCEEDED
+        return min(99, self.progress.percent) if unsuccessful else self.progress.percent
+
+    @property
     def estimate(self) -> Estimate | None:
         """What is left of it, counted from its last change, by its rate and by past ones; None without enough data."""
         if self.ended:

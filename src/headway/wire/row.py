@@ -109,7 +109,7 @@ def row_of(activity: Activity) -> Row:
         user=activity.owner,
         title=activity.title,
         subtitle=activity.subtitle,
-        progress=progress.percent,
+        progress=activity.percent,
         context=_bag(activity.context),
         response=_bag(activity.response),
         state=activity.state.value,
