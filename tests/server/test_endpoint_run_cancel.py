@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from headway.context import current
 from headway.core.activity import Activity, State
-from headway.core.errors import Unavailable
+from headway.core.errors import NotCancellable, Unavailable
 from headway.hub import Activities
 from headway.testing.asgi import DEADLINE, asgi_request
 from tests.hubs import FaultyStore
