@@ -43,6 +43,10 @@ class Nowhere(Reporter):
         """Nobody can ask."""
         return None
 
+    def start(self, type: str, **options: Any) -> Any:
+        """A block that nobody watches either."""
+        return _Unwatched()
+
     def report(self, progress: float | None = None, **said: Any) -> None:
         """Goes nowhere."""
 
