@@ -160,10 +160,9 @@ class Start:
         if error is None or (isinstance(error, SystemExit) and not error.code):
             await self._finish(State.SUCCEEDED)
         elif isinstance(error, Deserted):  # it has not ended: whoever opens the store next gives it up
-            await self._activities.request_cancel(self._reporter.uuid, reason="task_cancelled", required=True)
+            await self._ask("task_cancelled")
         elif self._was_stopped(error):
-            reason = "keyboard_interrupt" if isinstance(error, KeyboardInterrupt) else "task_cancelled"
-            await self._activities.request_cancel(self._reporter.uuid, reason=reason, required=True)
+            await self._ask("keyboard_interrupt" if isinstance(error, KeyboardInterrupt) else "task_cancelled")
             await self._finish(State.CANCELLED)
         else:
             said = shortened(clean(_said(error)), requests.MAX_ERROR)
@@ -173,6 +172,12 @@ class Start:
         if isinstance(error, Cancelled):  # of a part of it, which was asked because this was, or alone
             return self._reporter.cancel_requested
         return isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
+
+    async def _ask(self, reason: str) -> None:
+        """Put on record that it was to stop: as what it is a part of was asked to, or else for this reason."""
+        request = self._reporter.request
+        by, why = (None, reason) if request is None else (request.by, request.reason)
+        await self._activities.request_cancel(self._reporter.uuid, by=by, reason=why, required=True)
 
     async def _finish(self, state: State, error: str | None = None) -> None:
         await self._activities.registry.childless(self._reporter.uuid)
