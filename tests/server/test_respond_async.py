@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from headway.context import current
 from headway.core.activity import State
 from headway.core.errors import InvalidInput
+from headway.correlation import noticing
 from headway.hub import Activities
 from headway.server.correlation import ActivityHeader
 from headway.server.respond_async import RespondAsyncLimits
@@ -259,6 +260,16 @@ async def test_the_middleware_around_it_names_the_same_activity(activities: Acti
     own = next(activity for activity in await ended(activities) if activity.type == "own")
     assert own.parent is None  # it did not ask to be one
     assert (await ask(app)).body.decode() not in (own.uuid, answers[1].uuid)
+
+
+async def test_what_the_endpoint_starts_is_not_the_requests(activities: Activities) -> None:
+    async def endpoint(request: Request) -> Response:
+        async with activities.start("own"):
+            return PlainTextResponse("done")
+
+    with noticing() as started:
+        await ask(app_of(endpoint, activities), LONG)
+    assert [activity.type for activity in started] == ["work"]
 
 
 async def test_where_it_is_around_an_endpoint_twice_there_is_one_activity(activities: Activities) -> None:

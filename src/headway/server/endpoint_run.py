@@ -14,6 +14,7 @@ from headway.context import within
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, HeadwayError, InvalidInput
 from headway.core.lifecycle import Report
+from headway.correlation import forget
 from headway.hub import Activities
 from headway.operations.task import RECANCEL
 from headway.reporter import Reporter
@@ -84,6 +85,7 @@ class EndpointRun:
             raise cancelled
 
     async def _call(self) -> None:
+        forget()  # it is this activity that the request began, and the endpoint may go on for long
         await self._app(self._scope, self._receive, self.outlet.take)
 
     async def _receive(self) -> Message:
