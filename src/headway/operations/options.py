@@ -45,34 +45,47 @@ def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
 
     Titles are made to fit: they come out of the program's data, which must not keep its work from starting.
     """
-    unknown = options.keys() - StartOptions.__annotations__.keys()
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))} of an activity")
+    _check_names(options)
     rules.activity_type("type", type)
     context, parent = options.get("context"), options.get("parent")
     news = Report(
-        title=shortened(clean(options.get("title", "")), requests.MAX_TITLE),
-        subtitle=shortened(clean(options.get("subtitle", "")), requests.MAX_SUBTITLE),
-        progress=rules.progress("progress", options["progress"]) if "progress" in options else None,
+        title=_text(options.get("title"), requests.MAX_TITLE),
+        subtitle=_text(options.get("subtitle"), requests.MAX_SUBTITLE),
         context=None if context is None else bags.CONTEXT("context", context),
     )
     return {
-        "owner": options.get("owner", ADMIN_USER),
-        "parent": parent.uuid if isinstance(parent, Reporter) else parent,
-        "cancellable": options.get("cancellable", True),
+        "owner": rules.user("owner", options.get("owner", ADMIN_USER)),
+        # Outside of any activity the current one has no uuid: what starts below it then is a root.
+        "parent": (parent.uuid or None) if isinstance(parent, Reporter) else parent,
+        "cancellable": rules.flag("cancellable", options.get("cancellable", True)),
         "report": news,
-        "grace": requests.GRACE("grace", options.get("grace", DEFAULT_GRACE)),
+        "grace": float(requests.GRACE("grace", options.get("grace", DEFAULT_GRACE))),
         **_seconds(options),
     }
 
 
+def _check_names(options: StartOptions) -> None:
+    unknown = sorted(options.keys() - StartOptions.__annotations__.keys())
+    if unknown:
+        known = ", ".join(sorted(StartOptions.__annotations__))
+        raise TypeError(f"there is no option {', '.join(unknown)} of an activity; there are {known}")
+
+
+def _text(value: object, limit: int) -> str:
+    try:
+        return "" if value is None else shortened(clean(str(value)), limit)
+    except Exception:  # theirs may raise anything
+        return ""
+
+
 def _seconds(options: StartOptions) -> dict[str, Any]:
     given: dict[str, Any] = {}
+    # Made plain: other libraries have numbers of their own, which no store can write down.
     if "weight" in options:
-        given["weight"] = requests.WEIGHT("weight", options["weight"])
+        given["weight"] = float(requests.WEIGHT("weight", options["weight"]))
     if (timeout := options.get("timeout")) is not None:
-        given["timeout"] = requests.TIMEOUT("timeout", timeout)
+        given["timeout"] = float(requests.TIMEOUT("timeout", timeout))
     if "stall" in options:
         stall = options["stall"]
-        given["stall"] = None if stall is None else requests.STALL("stall", stall)
+        given["stall"] = None if stall is None else float(requests.STALL("stall", stall))
     return given

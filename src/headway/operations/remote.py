@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from headway.core.activity import Activity
 from headway.operations.options import StartOptions, attributes_of
+from headway.wire import requests
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -22,5 +23,6 @@ async def delegate(
     activities: Activities, type: str, *, lease: float = LEASE, key: str | None = None, **options: Unpack[StartOptions]
 ) -> Activity:
     """Start an activity for a worker elsewhere; see ``Activities.delegate``."""
-    activity, _ = await activities.create(type, key=key, lease=lease, **attributes_of(type, options))
+    attributes = {"lease": float(requests.LEASE("lease", lease)), **attributes_of(type, options)}
+    activity, _ = await activities.create(type, key=key, **attributes)
     return activity
