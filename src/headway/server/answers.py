@@ -22,6 +22,9 @@ from headway.wire.query import Arguments
 GRANT = "headway.grant"
 """Where the ASGI scope keeps the grant of an authenticated connection."""
 
+MAX_KEY = 255
+"""Characters of an Idempotency-Key."""
+
 RETRY_AFTER = "2"
 """Seconds after which trying again makes sense, when a limit was reached or the store is away."""
 
@@ -74,6 +77,22 @@ def answer(body: bytes, format: Format, headers: dict[str, str] | None = None, s
         **(headers or {}),
     }
     return Response(body, status, sent)
+
+
+def idempotency_key(headers: Headers) -> str | None:
+    """The ``Idempotency-Key``; raises ``InvalidInput`` unless it is one of a sensible length."""
+    keys = headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not 1 <= len(keys[0]) <= MAX_KEY:
+        raise InvalidInput(f"Idempotency-Key: must be one header of 1 to {MAX_KEY} characters")
+    return keys[0]
+
+
+def is_known(connection: HTTPConnection, tag: str) -> bool:
+    """Whether the client has what an entity tag stands for (``If-None-Match``: RFC 9110, section 13.1.2)."""
+    wanted = header(connection.headers, "if-none-match") or ""
+    return any(each.strip().removeprefix("W/") in (tag, "*") for each in wanted.split(","))
 
 
 def location_of(connection: HTTPConnection, activity: Activity) -> str:

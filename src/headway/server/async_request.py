@@ -13,11 +13,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
 from headway.core.activity import Activity, State
-from headway.core.errors import InvalidInput
 from headway.core.policy import Principal
 from headway.server.answers import RETRY_AFTER, answer, format_of
 from headway.server.correlation import ACTIVITY, expose, named
-from headway.server.resources import MAX_KEY
 from headway.wire.plex import encode_list, encode_row
 from headway.wire.prefer import Preferences
 
@@ -100,16 +98,6 @@ class AsyncRequest(NamedTuple):
         # Below the whole application, not below what the endpoint is mounted in.
         root: str = scope.get("app_root_path", scope.get("root_path", ""))
         return f"{root.rstrip('/')}{self.location}/{activity.uuid}"
-
-
-def idempotency_key(headers: Headers) -> str | None:
-    """The ``Idempotency-Key``; raises ``InvalidInput`` unless it is one of a sensible length."""
-    keys = headers.getlist("idempotency-key")
-    if not keys:
-        return None
-    if len(keys) > 1 or not 1 <= len(keys[0]) <= MAX_KEY:
-        raise InvalidInput(f"Idempotency-Key: must be one header of 1 to {MAX_KEY} characters")
-    return keys[0]
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:

@@ -21,6 +21,8 @@ from headway.server.answers import (
     arguments_of,
     disconnected,
     format_of,
+    idempotency_key,
+    is_known,
     json_body,
     location_of,
     permitted,
@@ -32,9 +34,6 @@ from headway.wire.requests import Change, NewActivity, parse_change, parse_new_a
 
 DEFAULT_LEASE = 300.0
 """Seconds without a sign of life after which a worker that asked for nothing else is lost."""
-
-MAX_KEY = 255
-"""Characters of an Idempotency-Key."""
 
 CURSOR = "X-Headway-Cursor"
 
@@ -51,10 +50,12 @@ class Resources:
         principal = permitted(request, Action.READ)
         narrowing = query.list_narrowing(arguments_of(request))
         await self._activities.settled(principal.scope)
-        feed, format = self._activities.feed(principal.scope), format_of(request)
-        body = self._service.rows.list(filter(narrowing.admits, feed.view.live()), format)
-        cursor = self._service.cursors.seal(principal.scope, feed.view.revision)
-        return answer(body, format, {CURSOR: cursor})
+        format = format_of(request)
+        found = self._service.lists.get(principal.scope, narrowing, format)
+        headers = {CURSOR: self._service.cursors.seal(principal.scope, found.position), "ETag": found.tag}
+        if is_known(request, found.tag):
+            return answer(b"", format, headers, 304)
+        return answer(found.body, format, headers)
 
     async def get(self, request: Request) -> Response:
         """``GET /activities/{uuid}``: one activity, running or ended, at once or after its next lifecycle change."""
@@ -72,7 +73,7 @@ class Resources:
         principal = permitted(request, Action.REPORT)
         new = parse_new_activity(await json_body(request))
         owner = _owner(new, principal)
-        key = _idempotency_key(request)
+        key = idempotency_key(request.headers)
         activity, created = await self._activities.create(
             new.type,
             owner,
@@ -185,15 +186,6 @@ def _owner(new: NewActivity, principal: Principal) -> int:
     if principal.role is not Role.ADMIN:
         raise NotAllowed("userID: only an admin token may start an activity for somebody else")
     return new.owner
-
-
-def _idempotency_key(request: Request) -> str | None:
-    keys = request.headers.getlist("idempotency-key")
-    if not keys:
-        return None
-    if len(keys) > 1 or not 1 <= len(keys[0]) <= MAX_KEY:
-        raise InvalidInput(f"Idempotency-Key: must be one header of 1 to {MAX_KEY} characters")
-    return keys[0]
 
 
 def _fingerprint(new: NewActivity) -> str:

@@ -21,8 +21,8 @@ from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, HeadwayError, KeyReused, NotAuthenticated, Unavailable
 from headway.hub import Activities
 from headway.operations.options import StartOptions, attributes_of
-from headway.server.answers import disconnected, preferences_of, refusal
-from headway.server.async_request import AsyncRequest, idempotency_key, read_body
+from headway.server.answers import disconnected, idempotency_key, preferences_of, refusal
+from headway.server.async_request import AsyncRequest, read_body
 from headway.server.endpoint_run import EndpointRun
 from headway.server.identity.identify import Identify, identified
 from headway.server.replies import Kept, Key, ReplyCache

@@ -21,6 +21,7 @@ from headway.server.channels import Channels
 from headway.server.cursors import Cursors
 from headway.server.identity.grants import Grants
 from headway.server.identity.identify import Identify
+from headway.server.lists import Lists
 from headway.server.probe import Probe
 from headway.server.rows import Rows
 from headway.wire import sse, websocket
@@ -94,6 +95,7 @@ class Service:
         self.limits = streams or StreamLimits()
         self.places = Places(self.limits)
         self.rows = Rows()
+        self.lists = Lists(activities.feed, self.rows)
         self.cursors = Cursors(activities.epoch, activities.secret)
         framings = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
         self.channels = Channels(activities.feed, framings, self.rows, self.cursors)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.core.activity import State
+from headway.server.answers import MAX_KEY
 from headway.server.identity.credentials import COOKIE
 from headway.server.openapi.parts import Node, matching, parameter
-from headway.server.resources import MAX_KEY
 from headway.wire import query, rules
 from headway.wire.prefer import MAX_WAIT
 
