@@ -153,7 +153,7 @@ async def test_numbers_of_other_libraries_become_plain_ones() -> None:
         pass
 
     activity = await started(owner=Int64(7), weight=Float64(2), grace=Float64(3), timeout=Int64(60), stall=Float64(5))
-    values = (activity.owner, activity.weight, activity.grace, activity.timeout, activity.stall)
+    values: tuple[object, ...] = activity.owner, activity.weight, activity.grace, activity.timeout, activity.stall
     assert values == (7, 2, 3, 60, 5)
     assert {type(value) for value in values} <= {int, float}
 

@@ -183,7 +183,7 @@ async def test_a_coroutine_that_a_plain_function_returns_is_not_forgotten_in_sil
     async with hub() as activities:
         spawned = await activities.spawn("t", give_coroutine)
         assert (await spawned.wait()).state is State.FAILED
-        with pytest.raises(TypeError, match="pass a coroutine function"):
+        with pytest.raises(TypeError, match="use a coroutine function"):
             await spawned.result()
 
 

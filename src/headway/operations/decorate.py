@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from headway.operations.options import StartOptions
+from headway.operations.options import StartOptions, check_names
 from headway.operations.spawn import is_coroutine_function
 from headway.operations.start import Start
+from headway.operations.thread import no_coroutine
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -26,17 +28,21 @@ class Decorator:
         async def scan(folder): ...
 
     A plain function blocks its thread while its start and its end are recorded, and cannot be called in a coroutine;
-    use ``activities.spawn`` or ``asyncio.to_thread`` there.
+    use ``activities.spawn`` or ``asyncio.to_thread`` there. A generator's call does nothing yet: write
+    ``activities.start`` in it.
     """
 
     def __init__(self, activities: Activities, type: str, options: Mapping[str, Any]) -> None:
         self._activities = activities
         self._type = type
         self._options = options
+        check_names(options)
         self._start((), {}, resolved=False)  # what is wrong with the options is said where they are written
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        """The function as an operation."""
+        """The function as an operation. Raises TypeError for what a call of does not do the work."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("only a function or a coroutine function can be an activity, and no generator")
         if is_coroutine_function(function):
 
             @functools.wraps(function)
@@ -49,7 +55,7 @@ class Decorator:
         @functools.wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> T:
             with self._start(args, kwargs):
-                return function(*args, **kwargs)
+                return no_coroutine(function(*args, **kwargs))
 
         return called
 

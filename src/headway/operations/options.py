@@ -45,7 +45,7 @@ def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
 
     Titles are made to fit: they come out of the program's data, which must not keep its work from starting.
     """
-    _check_names(options)
+    check_names(options)
     rules.activity_type("type", type)
     context, parent = options.get("context"), options.get("parent")
     news = Report(
@@ -64,7 +64,8 @@ def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
     }
 
 
-def _check_names(options: StartOptions) -> None:
+def check_names(options: Mapping[str, object]) -> None:
+    """Raise TypeError for an option that does not exist."""
     unknown = sorted(options.keys() - StartOptions.__annotations__.keys())
     if unknown:
         known = ", ".join(sorted(StartOptions.__annotations__))

@@ -96,7 +96,7 @@ class Thread(Generic[T]):
 
     def _run(self, function: Callable[..., T], args: tuple[Any, ...]) -> None:
         try:
-            self._value = _called(function, args)
+            self._value = no_coroutine(function(*args))
             self._error = None
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             self._error = error
@@ -110,9 +110,9 @@ async def run_in_thread(function: Callable[..., T], *args: Any, name: str) -> T:
     return await Thread(function, args, name).finish()
 
 
-def _called(function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    result = function(*args)
+def no_coroutine(result: T) -> T:
+    """The result of a plain function. Raises TypeError when it is a coroutine: the work, which would not be done."""
     if inspect.iscoroutine(result):
         result.close()
-        raise TypeError("the function returned a coroutine, which nobody would await; pass a coroutine function")
+        raise TypeError("the function returned a coroutine, which nobody would await; use a coroutine function")
     return result
