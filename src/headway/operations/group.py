@@ -48,7 +48,9 @@ class TaskGroup:
         """
         with ExitStack() as undo:
             undo.callback(coroutine.close)
-            task = self._tasks.create_task(_run(self._parent.start(type, **options), coroutine))
+            running = _run(self._parent.start(type, **options), coroutine)
+            undo.callback(running.close)
+            task = self._tasks.create_task(running)
             # Whatever keeps it from being awaited, a cancel before its first step among it.
             closing = undo.pop_all()
             task.add_done_callback(lambda _: closing.close())
@@ -56,8 +58,13 @@ class TaskGroup:
 
 
 async def _run(start: Start, coroutine: Coroutine[Any, Any, T]) -> T:
+    child: Reporter | None = None
     try:
-        async with start:
+        async with start as child:
             return await coroutine
     except Cancelled as cancelled:
+        if (
+            child is None or not child.cancel_requested
+        ):  # that of something else, which it has waited for: it has failed
+            raise
         raise asyncio.CancelledError(*cancelled.args) from cancelled
