@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
-from headway.core.activity import Activity, Attributes, CancelRequest
+from headway.core.activity import Activity, CancelRequest, Scalar
 from headway.core.lifecycle import Report
 from headway.operations.group import TaskGroup
 from headway.operations.thread import asked_here, run_in_thread
@@ -42,6 +42,7 @@ class Reporter:
         "_completed",
         "_context",
         "_described",
+        "_enclosed",
         "_live",
         "_measured",
         "_progress",
@@ -58,15 +59,15 @@ class Reporter:
         self._activities = activities
         self._activity = activity
         self._live = activities.registry.live.get(activity.uuid)
-        self._told = self._measured = self._described = self._warned = False
+        self._told = self._measured = self._described = self._enclosed = self._warned = False
         self._progress: float | None = None
         self._completed: float | None = None
         self._total: float | None = None
         self._unit: str | None = None
         self._title: str | None = None
         self._subtitle: str | None = None
-        self._context: Attributes | None = None
-        self._response: Attributes | None = None
+        self._context: dict[str, Scalar] = {}
+        self._response: dict[str, Scalar] = {}
         if self._live is not None:
             self._live.source = self
 
@@ -210,8 +211,11 @@ class Reporter:
         if not self._told:
             return None
         self._told = False
-        said = Report(context=self._context, response=self._response)
+        said = Report()
         # What was said before is not said again with something else: others may have changed it since.
+        if self._enclosed:
+            self._enclosed = False
+            said = Report(context=dict(self._context) or None, response=dict(self._response) or None)
         if self._measured:
             self._measured = False
             said = said.then(
@@ -235,19 +239,18 @@ class Reporter:
 
     def _keep(self, context: Mapping[str, Any] | None, response: Mapping[str, Any] | None) -> None:
         if context is not None:
-            self._context = self._merged("context", self._context, context, bags.CONTEXT)
+            self._merge("context", self._context, context, bags.CONTEXT)
         if response is not None:
-            self._response = self._merged("response", self._response, response, bags.RESPONSE)
+            self._merge("response", self._response, response, bags.RESPONSE)
 
-    def _merged(
-        self, name: str, said: Attributes | None, values: Mapping[str, Any], rule: bags.BagRule
-    ) -> Attributes | None:
+    def _merge(self, name: str, said: dict[str, Scalar], values: Mapping[str, Any], rule: bags.BagRule) -> None:
         try:
-            merged = {**(said or {}), **rule(name, values)}
-            rule.check_size(name, {**(getattr(self._activity, name) or {}), **merged})  # it grows with every report
-            return merged
+            bag = rule(name, values)
+            rule.check_size(name, {**(getattr(self._activity, name) or {}), **said, **bag})  # it grows with each report
         except Exception as error:  # whatever is wrong with them, the job is not to blame
             if not self._warned:
                 self._warned = True
                 _log.warning("activity %s: not reported: %s", self.uuid, error)
-            return said
+            return
+        said.update(bag)  # in one step, and in place: what another thread says at the same time must not be lost
+        self._enclosed = True

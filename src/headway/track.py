@@ -24,10 +24,11 @@ class Track(Generic[T]):
         self._unit = unit
 
     def __iter__(self) -> Iterator[T]:
-        if not isinstance(self._items, Iterable):
+        if isinstance(self._items, AsyncIterable) and not isinstance(self._items, Iterable):
             raise TypeError("these items come by `async for`")
+        items = iter(self._items)
         done = self._begin()
-        for item in self._items:
+        for item in items:
             self._activity.check_cancelled()
             yield item
             done += 1
@@ -46,7 +47,14 @@ class Track(Generic[T]):
     def _begin(self) -> int:
         total = self._total
         if total is None:
-            hint = operator.length_hint(self._items, -1)
-            total = None if hint < 0 else hint
+            total = _length(self._items)
         self._activity.report(completed=0, total=total, unit=self._unit)
         return 0
+
+
+def _length(items: object) -> int | None:
+    try:
+        length = operator.length_hint(items, -1)
+    except Exception:  # theirs may raise anything
+        return None
+    return None if length < 0 else length

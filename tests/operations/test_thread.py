@@ -2,15 +2,19 @@
 
 import asyncio
 import contextvars
+import random
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from headway import current, records
 from headway.core.activity import State
 from headway.core.errors import Cancelled, Unavailable
+from headway.core.lifecycle import Report
 from headway.correlation import noticing
 from headway.hub import Activities
 from headway.operations import task as task_module
@@ -359,3 +363,102 @@ async def test_the_activity_is_known_in_threads_that_take_the_context(where: str
             assert await asyncio.to_thread(places["to_thread"]) == it.uuid
         else:
             assert await it.to_thread(places["to_thread"]) == it.uuid
+
+
+# Reports
+
+
+class Hostile:
+    """Raises wherever it is looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no attribute")
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text either")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("cannot be compared")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no items")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class HostileMapping(dict[Any, Any]):
+    """Raises as it is gone through."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no items")
+
+    def __getitem__(self, key: object) -> Any:
+        raise RuntimeError("no such item")
+
+
+ANYTHING: list[Any] = [
+    *(0, 1, -1, 40.5, 10**400, -(10**400), float("nan"), float("inf"), True, 1j, None),
+    *("", "half", "\ud800", "x" * 10_000, b"bytes", bytearray(b"more"), "50"),
+    *([], {}, (), {"a": 1}, {"a": Hostile()}, {1: 2}, {"a b": 1}, {"key": {}}, {"key": "x" * 100_000}, {None: None}),
+    *(Hostile(), HostileMapping(a=1), object(), Hostile, len, iter([1]), ZeroDivisionError("so")),
+]
+
+
+async def test_no_report_raises_whatever_is_said_by_eight_threads_at_once() -> None:
+    together = threading.Barrier(8)
+
+    def talk(it: Reporter, seed: int) -> None:
+        chance = random.Random(seed)
+        names = ["progress", "completed", "total", "unit", "title", "subtitle", "context", "response"]
+        together.wait(DEADLINE)
+        for _ in range(2_000):
+            it.report(**{name: chance.choice(ANYTHING) for name in chance.sample(names, 3)})
+
+    async with hub() as activities, activities.start("t") as it:
+        await asyncio.gather(*(it.to_thread(talk, it, seed) for seed in range(8)))
+        it.report(50, title="still here")
+        await activities.settled()
+        assert it.activity.title == "still here"
+    assert it.activity.state is State.SUCCEEDED
+
+
+async def test_what_eight_threads_say_of_its_context_at_once_is_all_there() -> None:
+    together = threading.Barrier(8)
+    interval = sys.getswitchinterval()
+
+    def talk(it: Reporter, thread: int) -> None:
+        together.wait(DEADLINE)
+        for number in range(4):
+            it.report(context={f"key{thread}_{number}": number})
+
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            async with hub() as activities, activities.start("t") as it:
+                await asyncio.gather(*(it.to_thread(talk, it, thread) for thread in range(8)))
+                await activities.settled()
+                assert len(it.activity.context or {}) == 32
+    finally:
+        sys.setswitchinterval(interval)
+
+
+async def test_a_context_that_others_have_changed_is_not_changed_back_by_a_report_of_something_else() -> None:
+    async with hub() as activities, activities.start("t") as it:
+        it.report(context={"key": "ours"})
+        await activities.settled()
+        activities.report(it.uuid, Report(context={"key": "theirs"}))
+        it.report(50)
+        await activities.settled()
+        assert it.activity.context == {"key": "theirs"}
