@@ -18,7 +18,7 @@ AGES = "?wait=300"
 def waiters(whole: Whole) -> int:
     """How many requests wait at this moment."""
     running = [task for task in asyncio.all_tasks() if not task.done()]
-    return sum("Activities.wait" in str(task.get_coro()) for task in running)
+    return sum("Records.wait" in str(task.get_coro()) for task in running)
 
 
 async def while_waiting(whole: Whole, waiting: Awaitable[Answer], *then: Awaitable[Any]) -> Answer:

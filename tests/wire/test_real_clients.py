@@ -82,7 +82,7 @@ def test_python_plexapi_reads_any_list(written: list[Activity]) -> None:
         (each.uuid, each.type, each.title, each.subtitle) for each in written
     ]
     assert [each.cancellable for each in read] == [each.cancellable for each in written]
-    assert [each.progress for each in read] == [each.progress.percent for each in written]
+    assert [each.progress for each in read] == [each.percent for each in written]
     assert all(type(each.progress) is int for each in read)
 
 
