@@ -5,17 +5,24 @@ import asyncio
 import json
 import sys
 
-from bench import commit, eta, report
+from bench import commit, eta, fanout, flood, report
 from bench.table import Result, printed
 
 BENCHES = {"report": report.run, "commit": commit.run}
+ALONE = {"eta": eta.main, "fanout": fanout.main, "flood": flood.main}
+"""With tables and options of their own."""
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["eta"]:  # measures errors, not times: with a table and options of its own
-        return eta.main(sys.argv[2:])
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help=", ".join([*BENCHES, "eta"]))
+    if sys.argv[1:] and sys.argv[1] in ALONE:
+        return ALONE[sys.argv[1]](sys.argv[2:])
+    names = ", ".join([*BENCHES, *ALONE])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        epilog=f"{', '.join(ALONE)} have options of their own: python -m bench NAME --help",
+    )
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME", help=names)
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of tables")
     options = parser.parse_args()
     for name in options.names or BENCHES:
@@ -23,6 +30,8 @@ def main() -> None:
         print(json.dumps({"bench": name, "results": results}) if options.json else printed(name, results))
     if not options.names:
         eta.main(["--json"] if options.json else [])
+        fanout.main([])
+        flood.main([])
 
 
 main()

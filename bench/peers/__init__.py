@@ -1,0 +1,1 @@
+"""What the benches compare: a server each, started as a process of its own."""

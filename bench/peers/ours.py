@@ -1,0 +1,108 @@
+"""Headway itself. Arguments, in hex as for the others: the stack (``portable`` or ``fast``) and a folder for its data.
+
+``portable`` is what a host gets that mounts the application under plain uvicorn, ``fast`` what ``headway serve`` runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import uvloop
+from starlette.requests import HTTPConnection
+
+from bench.frame import TITLE, TYPE, UNSTAMPED
+from bench.peers.flooding import Flood
+from bench.peers.serving import lines, parts, served, tell
+from headway import Activities, Limits, Principal, Reporter, Role, flusher
+from headway.core.activity import State
+from headway.core.lifecycle import Report
+from headway.server.app import create_app
+from headway.server.data import admin_token
+from headway.server.serve import run
+from headway.server.service import Service, StreamLimits
+from headway.server.standalone import Settings, serve
+
+WIDE = 1_000_000
+STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
+LIMITS = Limits(live_per_owner=WIDE, live=WIDE)
+LEASE = 3600.0
+PROMISED = flusher.INTERVAL
+"""Seconds between two updates of an activity. Only a flood is held to it: else the limit would be what is measured."""
+
+
+class Source:
+    """What goes on in the server: one activity that says what the bench tells it to, or a flood of many."""
+
+    def __init__(self, activities: Activities) -> None:
+        self._activities = activities
+        self._reporters: list[Reporter] = []
+        self._reporter: Reporter | None = None
+        self._flood: Flood | None = None
+
+    async def told(self, line: str) -> None:
+        match line.split():
+            case ["flood", count, rate]:
+                await self._begin(int(count), float(rate))
+            case ["stop"] if self._flood is not None:
+                await self._flood.stop()
+                tell(**self._flood.counted())
+            case _:
+                await self._say(line)
+
+    async def _say(self, stamp: str) -> None:
+        flusher.INTERVAL = 0.0
+        if self._reporter is None:
+            self._reporter = await self._started(stamp)
+        else:
+            self._reporter.report(subtitle=stamp)
+
+    async def _begin(self, count: int, rate: float) -> None:
+        flusher.INTERVAL = PROMISED
+        self._reporters = [await self._started(UNSTAMPED) for _ in range(count)]
+        self._flood = Flood(count, rate, self._report, self._end)
+        self._flood.begin()
+        tell(activities=count)
+
+    def _report(self, number: int, count: int) -> None:
+        report = self._reporters[number].report
+        for completed in range(count):
+            report(completed=completed)
+
+    async def _end(self, number: int, stamp: str) -> None:
+        ended = self._reporters[number].uuid
+        await self._activities.finish(ended, State.SUCCEEDED, news=Report(subtitle=stamp))
+        self._reporters[number] = await self._started(UNSTAMPED)
+
+    async def _started(self, subtitle: str) -> Reporter:
+        news = Report(title=TITLE, subtitle=subtitle)
+        activity, _ = await self._activities.create(TYPE, 1, cancellable=True, lease=LEASE, report=news)
+        return Reporter(self._activities, activity)
+
+
+async def portable(folder: Path) -> None:
+    async with Activities(f"sqlite:{folder}", limits=LIMITS) as activities:
+        service = Service(activities, _anyone, streams=STREAMS)
+        await served(create_app(service), Source(activities).told)
+
+
+def _anyone(_: HTTPConnection) -> Principal:
+    return Principal(1, Role.ADMIN)
+
+
+async def fast(folder: Path) -> int:
+    async def job(activities: Activities) -> None:
+        source = Source(activities)
+        async for line in lines():
+            await source.told(line)
+
+    def ready(urls: list[str]) -> None:
+        tell(port=int(urls[0].rpartition(":")[2]), token=admin_token(folder))
+
+    return await serve(Settings(data=folder, port=0, limits=LIMITS, streams=STREAMS), ready, job)
+
+
+stack, place = (part.decode() for part in parts())
+if stack == "fast":
+    run(fast(Path(place)))
+else:
+    uvloop.run(portable(Path(place)))
