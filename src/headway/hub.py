@@ -46,7 +46,7 @@ class Activities(Records):
         """``store``: a store, or the URL of one (``memory:``, ``sqlite:FOLDER``)."""
         super().__init__(store, clock, limits, new_uuid)
         self._liveness = Liveness(self)
-        self.portal = Portal()
+        self.portal: Portal = Portal()
         """The way to the event loop that all of this runs on."""
         self._opening = asyncio.Lock()
 
@@ -72,7 +72,8 @@ class Activities(Records):
         async with AsyncExitStack() as undo:
             snapshot = await self.store.open(self._published)
             undo.push_async_callback(self.store.close)
-            self.epoch, self.secret = snapshot.epoch, snapshot.secret
+            self.epoch: str = snapshot.epoch
+            self.secret: bytes = snapshot.secret
             self.registry.restore(snapshot)
             self._flusher.start()
             undo.push_async_callback(self._flusher.stop)

@@ -80,7 +80,7 @@ class Feed:
     def __init__(self, scope: Scope, view: View) -> None:
         self.scope = scope
         self.view = view
-        self.changed = Pulse()
+        self.changed: Pulse = Pulse()
         self._closed = False
 
     def close(self) -> None:
@@ -134,27 +134,35 @@ class Live:
 
     def __init__(self, activity: Activity, seen: float, operation: Operation | None = None) -> None:
         """``seen``: monotonic time of the last sign of life."""
-        self.activity = activity
-        self.seen = self.heard = self.begun = seen
-        """Monotonic times: of the last sign of life, of the last word of its work, and of its begin."""
-        self.operation = operation
+        self.activity: Activity = activity
+        self.seen: float = seen
+        """Monotonic time of the last sign of life,"""
+        self.heard: float = seen
+        """of the last word of its work,"""
+        self.begun: float = seen
+        """and of its begin."""
+        self.operation: Operation | None = operation
         self.source: Source | None = None
         self.cancel_seen: float | None = None
         """Monotonic time since which its cancel is on record."""
         self.parent: Live | None = None
         self.children: set[str] = set()
         """Live children, and children about to start."""
-        self.ending = False
+        self.ending: bool = False
         """Its end is on its way to the store."""
-        self.shares = Shares(activity.progress.children)
+        self.shares: Shares = Shares(activity.progress.children)
         """What its children add up to."""
-        self.changed = Pulse()
+        self.changed: Pulse = Pulse()
         """Fires at lifecycle changes, and when a child is gone."""
-        self.lock = asyncio.Lock()
+        self.lock: asyncio.Lock = asyncio.Lock()
         """Held by the one writer whose change is on its way to the store."""
-        self.noted = self.taken = self.tried = 0
-        """How many reports have come in, are in what was taken last, and have been brought to the store."""
-        self.noted_at = activity.updated_at
+        self.noted: int = 0
+        """How many reports have come in,"""
+        self.taken: int = 0
+        """are in what was taken last,"""
+        self.tried: int = 0
+        """and have been brought to the store."""
+        self.noted_at: float = activity.updated_at
         """When the latest of them came in (seconds since the epoch)."""
         self._draft: Report | None = None
         self._carried: Report | None = None

@@ -44,13 +44,13 @@ class Records(abc.ABC):
         limits: Limits | None,
         new_uuid: Callable[[], uuids.UUID],
     ) -> None:
-        self.clock = clock or SystemClock()
-        self.limits = limits or Limits()
-        self.store = open_store(store) if isinstance(store, str) else store
-        self.node = uuids.uuid4().hex
-        self.epoch = ""
-        self.secret = b""
-        self.registry = Registry(self.clock.monotonic)
+        self.clock: Clock = clock or SystemClock()
+        self.limits: Limits = limits or Limits()
+        self.store: Store = open_store(store) if isinstance(store, str) else store
+        self.node: str = uuids.uuid4().hex
+        self.epoch: str = ""
+        self.secret: bytes = b""
+        self.registry: Registry = Registry(self.clock.monotonic)
         """Everything committed. Others read it; the store alone fills it."""
         self._flusher = Flusher(self.store)
         self._changes = Changes(self.store, self.registry, self._flusher, self.clock)

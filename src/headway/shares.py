@@ -18,7 +18,7 @@ class Shares:
 
     def __init__(self, known: Children | None = None) -> None:
         """``known``: what the record says; of it only the ended ones, since each live one will be put."""
-        self.changed = False
+        self.changed: bool = False
         """Whether the sum is another than when it was last taken."""
         self._ended = 0 if known is None else round(known.ended * UNIT)
         self._revision = 0 if known is None else known.revision

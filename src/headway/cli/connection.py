@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -18,6 +18,8 @@ from headway.server.data import admin_token, data_dir
 
 if TYPE_CHECKING:
     from headway.client.client import Client
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 SERVER = "server.json"
 """In the data folder while a server runs: where it listens."""
@@ -86,7 +88,7 @@ def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return connected
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option: Callable[[Command], Command] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _local_server(folder: Path) -> LocalServer | None:

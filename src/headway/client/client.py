@@ -43,9 +43,9 @@ class Client:
 
     def __init__(self, url: str = DEFAULT_URL, token: str | None = None, *, timeout: float = TIMEOUT) -> None:
         """``timeout``: seconds for an answer. Raises ``InvalidInput`` for a URL or token that cannot be one."""
-        self.address = Address(parse_url(url), token)
+        self.address: Address = Address(parse_url(url), token)
         self._transport = Transport(self.address, timeout=timeout)
-        self.activities = Activities(self._transport)
+        self.activities: Activities = Activities(self._transport)
 
     def __enter__(self) -> Self:
         return self

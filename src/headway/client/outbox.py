@@ -143,9 +143,9 @@ class Outbox:
         """Why the job is to stop: ``cancel_requested``, ``abandoned`` or ``lease_lost``; None while it is not."""
         self.problem: HeadwayError | None = None
         """What keeps the record from being complete, at present or for good."""
-        self.over = False
+        self.over: bool = False
         """Nothing more will be sent."""
-        self.hopeless = False
+        self.hopeless: bool = False
         """In a hurry, and nothing suggests that trying again would help."""
         self._record = record
         self._begun_at = now

@@ -59,7 +59,7 @@ class View:
 
     def __init__(self, *, floor: int = 0, tombstones: int = TOMBSTONES) -> None:
         """``floor``: the oldest cursor this view can answer. ``tombstones``: how many ended activities to keep."""
-        self.floor = floor
+        self.floor: int = floor
         self._newest = 0
         self._limit = tombstones
         self._changed: OrderedDict[str, Activity] = OrderedDict()

@@ -10,11 +10,16 @@ The bar is shown, or disabled, as before. Outside of an activity nothing else ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tqdm.auto import tqdm as _tqdm
 
 from headway.context import current
+
+if TYPE_CHECKING:
+    _Bar: TypeAlias = _tqdm[Any]
+else:
+    _Bar = _tqdm  # it is generic in its stubs alone
 
 __all__ = ["tqdm", "trange"]
 
@@ -22,12 +27,14 @@ _telling: dict[str, int] = {}
 """For each activity the bar that tells of it: the outermost, whose end is the end of the work."""
 
 
-class tqdm(_tqdm):  # type: ignore[misc]
+class tqdm(_Bar):  # type: ignore[misc]
     """A ``tqdm.auto.tqdm`` that reports its count, total, unit and description to the current activity.
 
     Of bars within bars the outermost reports. When the activity is to stop, its bar raises
     ``asyncio.CancelledError`` at the next item, as ``activity.track`` does.
     """
+
+    n: float
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """As tqdm's."""

@@ -61,12 +61,12 @@ class Watcher:
         """``silent``: signs of life only."""
         self._broadcaster = broadcaster
         self._stalled: asyncio.TimerHandle | None = None
-        self.channel = channel
-        self.silent = silent
+        self.channel: Channel = channel
+        self.silent: bool = silent
         self.release: Callable[[], object] = _nowhere
         """Called when it has ended."""
-        self.cursor = 0
-        self.slot = 0
+        self.cursor: int = 0
+        self.slot: int = 0
         self.outlet: Outlet | None = None
         self.write: Callable[[bytes], object] = _nowhere
 

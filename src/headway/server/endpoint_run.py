@@ -48,12 +48,12 @@ class EndpointRun:
         self._activities = activities
         self._attributes = attributes
         self._stop = _Stop()
-        self.outlet = Outlet(limit)
+        self.outlet: Outlet = Outlet(limit)
         self.error: BaseException | None = None
         """What the endpoint raised."""
         self.started: asyncio.Future[tuple[Activity, bool]] = asyncio.get_running_loop().create_future()
         """The activity, and whether it is new; raises why it could not be started. The endpoint runs if it is new."""
-        self.task = asyncio.create_task(self._run(), name="headway endpoint")
+        self.task: asyncio.Task[None] = asyncio.create_task(self._run(), name="headway endpoint")
         """Done once the end is on record; never raises."""
 
     def __repr__(self) -> str:

@@ -58,7 +58,7 @@ class Outlet:
         self._held: bytearray | None = bytearray()
         self._start: Message | None = None
         self._listeners: list[Send] = []
-        self.live = False
+        self.live: bool = False
         """Those who listen are being sent the reply as it is made."""
         loop = asyncio.get_running_loop()
         self.spoken: asyncio.Future[None] = loop.create_future()

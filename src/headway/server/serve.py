@@ -132,11 +132,11 @@ class Server:
                 f"--host {host} can be reached from other machines, and tokens would cross the network readable: give "
                 "--tls-cert and --tls-key, or --behind-proxy if a proxy in front of it does TLS"
             )
-        self.ready = False
+        self.ready: bool = False
         """True while new clients are welcome."""
-        self.exit_code = 0
+        self.exit_code: int = 0
         """What the process should exit with, once ``serve`` has returned."""
-        self.open_files = 0
+        self.open_files: int = 0
         """How many files may be open; a stream takes one."""
         self._app, self._host, self._port, self._tls = app, host, port, tls
         self._behind_proxy = behind_proxy

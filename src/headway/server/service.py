@@ -91,19 +91,19 @@ class Service:
         """
         self.activities = activities
         self.identify = identify
-        self.grants = grants or Grants(activities.clock)
-        self.limits = streams or StreamLimits()
-        self.places = Places(self.limits)
-        self.rows = Rows()
-        self.lists = Lists(activities.feed, self.rows)
-        self.cursors = Cursors(activities.epoch, activities.secret)
+        self.grants: Grants = grants or Grants(activities.clock)
+        self.limits: StreamLimits = streams or StreamLimits()
+        self.places: Places = Places(self.limits)
+        self.rows: Rows = Rows()
+        self.lists: Lists = Lists(activities.feed, self.rows)
+        self.cursors: Cursors = Cursors(activities.epoch, activities.secret)
         framings = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
-        self.channels = Channels(activities.feed, framings, self.rows, self.cursors)
-        self.broadcaster = Broadcaster(self.limits.ping, self.limits.stall)
-        self.probe = Probe(activities)
-        self.stopping = asyncio.Event()
+        self.channels: Channels = Channels(activities.feed, framings, self.rows, self.cursors)
+        self.broadcaster: Broadcaster = Broadcaster(self.limits.ping, self.limits.stall)
+        self.probe: Probe = Probe(activities)
+        self.stopping: asyncio.Event = asyncio.Event()
         """Set when the server takes no more streams and closes those it has."""
-        self.server = Server(
+        self.server: Server = Server(
             # Derived, not stored: it lives as long as the data does, and tells nothing of the secret.
             machine_identifier=hashlib.blake2b(b"machine", key=activities.secret, digest_size=20).hexdigest(),
             version=__version__,

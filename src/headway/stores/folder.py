@@ -18,7 +18,7 @@ class FolderLock:
     """An advisory lock that the kernel drops when its process dies, however it dies."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "headway.lock"
+        self.path: Path = folder / "headway.lock"
         self._file = -1
 
     def acquire(self) -> None:
@@ -50,7 +50,7 @@ class Reserve:
     """A file of real blocks that is given up when the disk is full, and taken again when there is room."""
 
     def __init__(self, folder: Path, size: int = RESERVE) -> None:
-        self.path = folder / "headway.reserve"
+        self.path: Path = folder / "headway.reserve"
         self._size = size
 
     @property

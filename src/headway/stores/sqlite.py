@@ -55,7 +55,7 @@ class SqliteStore:
 
     def __init__(self, folder: str | Path, *, now: Callable[[], float] = time.time) -> None:
         """``folder`` is created (mode 0700) when missing. ``now``: seconds since the epoch."""
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self._now = now
         self._lock = FolderLock(self.folder)
         self._reserve = Reserve(self.folder)

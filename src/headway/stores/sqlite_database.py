@@ -39,10 +39,13 @@ _decode = msgspec.json.Decoder(Activity).decode
 class Database:
     """The tables of ``schema.sql`` as operations."""
 
+    epoch: str
+    secret: bytes
+
     def __init__(self, path: Path) -> None:
         """Open or create the database; raises ``StoreError`` when it is not ours, newer, or damaged."""
         self.path = path
-        self.transactions = 0
+        self.transactions: int = 0
         try:
             path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -60,11 +60,11 @@ class Response:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.status = 0
+        self.status: int = 0
         """0 until ``start`` was awaited."""
         self.headers: dict[str, str] = {}
         """By lower-case name; several lines of one name are joined by commas."""
-        self.complete = False
+        self.complete: bool = False
         """The application has said that nothing follows."""
 
     async def start(self) -> Response:

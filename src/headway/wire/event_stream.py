@@ -31,7 +31,7 @@ class EventStreamReader:
 
     def __init__(self, *, last_id: str = "", max_event: int = MAX_EVENT) -> None:
         """``last_id``: the one to resume from, which holds until the stream gives another. ``max_event``: bytes."""
-        self.last_id = last_id
+        self.last_id: str = last_id
         self.retry: int | None = None
         """Milliseconds to wait before connecting again; None until the stream says."""
         self._max_event = max_event

@@ -40,15 +40,18 @@ class Child:
 
     def __init__(self, command: Command, streams: Streams) -> None:
         self._popen = spawn(command, command.argv, streams)
-        self.pid = self.session = self._popen.pid
+        self.pid: int = self._popen.pid
+        self.session: int = self.pid
 
     async def exited(self, on_suspended: OnSuspended) -> ExitStatus:
+        """Wait until it has ended; no Ctrl-Z suspends it."""
         return await child_exit(self.pid)
 
     def resume(self) -> None:
         """No Ctrl-Z reaches it."""
 
     def reap(self) -> None:
+        """To be called when it has ended."""
         self._popen.wait()
 
 

@@ -102,6 +102,7 @@ class Verdict:
 
     @property
     def nobody(self) -> bool:
+        """They do."""
         return self._empty >= EMPTY_LOOKS
 
     def weigh(self, findings: Findings) -> set[int]:

@@ -20,7 +20,7 @@ class Keyboard:
         self._loop = asyncio.get_running_loop()
         self._rest = b""
         self._hung_up = False
-        self.on = False
+        self.on: bool = False
 
     def turn(self, on: bool) -> None:
         """Begin or stop to read; what has been read is still delivered."""
@@ -29,6 +29,7 @@ class Keyboard:
             self._listen()
 
     def close(self) -> None:
+        """Stop to read, and drop what has not been passed on."""
         self.turn(False)
         self._loop.remove_writer(self._master)
         os.close(self._terminal)

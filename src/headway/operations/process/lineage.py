@@ -55,7 +55,7 @@ class Lineage:
         self.leader = leader
         self.mark = mark
         first = proc.read(leader)
-        self.since = first.started if first is not None else 0
+        self.since: int = first.started if first is not None else 0
         """When it began; in clock ticks since boot."""
         self._session = session
         self._helpers = frozenset(helpers)

@@ -35,9 +35,9 @@ class Output:
 
     def __init__(self, reporter: Reporter, rule: str, on_line: OnLine | None) -> None:
         """To be made in the context that `on_line` is to be called in."""
-        self.meter = Meter(rule)
+        self.meter: Meter = Meter(rule)
         self.meter.report_to(reporter)
-        self.errors = Tail()
+        self.errors: Tail = Tail()
         self._lines = None if on_line is None else (Lines(), Lines())
         self._reporter = reporter
         self._on_line = on_line

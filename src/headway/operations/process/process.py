@@ -25,7 +25,7 @@ class Process:
     """A running command, made by `start`. It does not depend on who waits: `wait` and `stop` may be cancelled."""
 
     def __init__(self, leader: Leader, lineage: Lineage, wiring: Wiring, held: contextlib.ExitStack) -> None:
-        self.pid = leader.pid
+        self.pid: int = leader.pid
         """Of the command itself; also the id of its process group."""
         self.status: ExitStatus | None = None
         """How the command ended; None while it runs."""

@@ -20,7 +20,7 @@ class Job:
     def __init__(self, leader: SessionLeader, pid: int) -> None:
         self._leader = leader
         self.pid = pid
-        self.session = leader.pid
+        self.session: int = leader.pid
         self.helpers: tuple[int, ...] = (leader.pid,)
 
     @classmethod
@@ -38,6 +38,7 @@ class Job:
         return cls(leader, int(number))
 
     async def exited(self, on_suspended: OnSuspended) -> ExitStatus:
+        """See ``child.Leader``."""
         while (line := await self._leader.news()) == "suspended":
             await on_suspended()
         word, _, number = line.partition(" ")
@@ -47,9 +48,11 @@ class Job:
         return await child_exit(self.pid)
 
     def resume(self) -> None:
+        """See ``child.Leader``."""
         self._leader.resume()
 
     def reap(self) -> None:
+        """See ``child.Leader``."""
         self._leader.close()
         proc.reap(self.pid)
 
@@ -70,7 +73,7 @@ class SessionLeader:
             undo.pop_all()
         os.set_blocking(self._status, False)
         self._text = b""
-        self.pid = self._popen.pid
+        self.pid: int = self._popen.pid
 
     async def news(self) -> str:
         """The next line that it tells; empty if it has died."""

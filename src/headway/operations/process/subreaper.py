@@ -217,7 +217,7 @@ class Subreaper:
         return {pid for lineage in self._running for pid in lineage.reserved}
 
 
-subreaper = Subreaper()
+subreaper: Subreaper = Subreaper()
 """The one of this process, as the attribute is the process's."""
 
 

@@ -60,6 +60,7 @@ class Terminal:
 
     @property
     def modes(self) -> list[Any]:
+        """As tcgetattr(3) gives them."""
         return termios.tcgetattr(self.screen)
 
     def make_raw(self) -> None:
@@ -92,6 +93,8 @@ class PseudoTerminal:
     def __init__(self, like: Terminal) -> None:
         """Raises OSError if the system has none left, or ``termios.error`` if the other one has hung up."""
         modes, size = like.modes, like.size
+        self.master: int
+        self.slave: int
         self.master, self.slave = os.openpty()
         os.set_blocking(self.master, False)
         if like.in_foreground:  # else the modes are those of a shell that is reading a line
@@ -123,6 +126,7 @@ class PseudoTerminal:
             self.slave = -1
 
     def close(self) -> None:
+        """Hang it up."""
         self.close_slave()
         os.close(self.master)
 

@@ -18,13 +18,16 @@ from headway.server.broadcast import EXTENSION, Reader
 from headway.server.ending import Ending
 from headway.server.guard import with_security
 from headway.server.protocols.limits import Limits, Stall
-from headway.server.protocols.outlet import Outlet
+from headway.server.protocols.outlet import ASGIApp, Outlet
 
 
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 by httptools."""
 
     limits: ClassVar[Limits] = Limits()
+    app: ASGIApp
+    url: bytes
+    timeout_keep_alive_task: asyncio.TimerHandle | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

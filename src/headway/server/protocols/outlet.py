@@ -32,7 +32,7 @@ class Outlet:
 
     def __init__(self, transport: asyncio.Transport, reader: Reader, last: Callable[[Ending, bytes], bytes]) -> None:
         """``last``: what to write at the end, by what ends it and the last frames."""
-        self.write = transport.write
+        self.write: Callable[[bytes], object] = transport.write
         self._transport = transport
         self._reader: Reader | None = reader
         self._last = last

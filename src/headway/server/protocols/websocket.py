@@ -18,7 +18,7 @@ from headway.server.broadcast import EXTENSION, Reader
 from headway.server.ending import Ending
 from headway.server.guard import SECURITY_HEADERS
 from headway.server.protocols.limits import Limits, Stall
-from headway.server.protocols.outlet import Outlet
+from headway.server.protocols.outlet import ASGIApp, Outlet
 
 _utf_8 = codecs.getincrementaldecoder("utf-8")
 
@@ -27,6 +27,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """WebSocket by websockets; never compressed."""
 
     limits: ClassVar[Limits] = Limits()
+    app: ASGIApp
+    conn: ServerProtocol
+    frames: list[bytes]
+    disconnected: bool
+    close_sent: bool
+    close_timer: asyncio.TimerHandle | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

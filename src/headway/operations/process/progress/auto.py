@@ -94,7 +94,9 @@ class Auto:
         self._trails: OrderedDict[object, _Trail] = OrderedDict()
         self._heard = 0
         self._holder: _Holder | None = None
-        self.hints = tuple(dict.fromkeys(hint for rule in (*tools, *claimants) for hint in rule.hints))
+        self.hints: tuple[bytes, ...] = tuple(
+            dict.fromkeys(hint for rule in (*tools, *claimants) for hint in rule.hints)
+        )
 
     def __repr__(self) -> str:
         return f"Auto({self._holder})"

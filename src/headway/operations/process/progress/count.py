@@ -36,7 +36,7 @@ class Count:
     To begin at 0 or 1 counts as a rise. Lines count together if the total and the words before it are the same.
     """
 
-    hints = (b"/", b" of ")
+    hints: tuple[bytes, ...] = (b"/", b" of ")
 
     def read(self, line: Line) -> Reading | None:
         """The count of this line."""

@@ -25,7 +25,7 @@ class Curl:
     nothing.
     """
 
-    hints = (b"% Total", b"DL% UL%", b"# ", b" 0 ", b"--")
+    hints: tuple[bytes, ...] = (b"% Total", b"DL% UL%", b"# ", b" 0 ", b"--")
 
     def __init__(self) -> None:
         self._row = _ROW

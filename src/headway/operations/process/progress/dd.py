@@ -13,7 +13,7 @@ _COPIED = re.compile(r"\s*(\d{1,20}) bytes (?:\(.{1,60}\) )?(?:copied|transferre
 class Dd:
     """Reads `571473920 bytes (571 MB, 545 MiB) copied, 1 s, 571 MB/s`: bytes, of a total that dd does not know."""
 
-    hints = (b" bytes ",)
+    hints: tuple[bytes, ...] = (b" bytes ",)
 
     def read(self, line: Line) -> Reading | None:
         """The bytes copied so far."""

@@ -24,7 +24,7 @@ class Ffmpeg:
     before 1. Both `out_time_us` and, in spite of its name, `out_time_ms` are microseconds.
     """
 
-    hints = (b"time=", b"time_us=", b"time_ms=", b"progress=", b"Duration: ", b"Input #")
+    hints: tuple[bytes, ...] = (b"time=", b"time_us=", b"time_ms=", b"progress=", b"Duration: ", b"Input #")
 
     def __init__(self) -> None:
         self._duration = 0.0  # seconds

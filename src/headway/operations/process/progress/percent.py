@@ -27,7 +27,7 @@ class Percent:
     To begin at 0–2 % counts as a rise. Lines count together if their words before the percentage are the same.
     """
 
-    hints = (b"%",)
+    hints: tuple[bytes, ...] = (b"%",)
 
     def read(self, line: Line) -> Reading | None:
         """The percentage of this line; with `(450/1000)` behind it (git) also the counts."""

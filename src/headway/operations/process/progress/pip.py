@@ -18,7 +18,7 @@ class Pip:
     Each file has a bar of its own, so progress starts again with each. (pip's src/pip/_internal/cli/progress_bars.py)
     """
 
-    hints = ("━".encode(), b"Progress ", b"Downloading ")
+    hints: tuple[bytes, ...] = ("━".encode(), b"Progress ", b"Downloading ")
 
     def __init__(self) -> None:
         self._file: str | None = None

@@ -36,7 +36,7 @@ class NumericPv(Pv):
     Bare numbers are evidence of nothing, so this is for those who say that it is pv.
     """
 
-    hints = (b"/s]", *(b"%d" % digit for digit in range(10)))
+    hints: tuple[bytes, ...] = (b"/s]", *(b"%d" % digit for digit in range(10)))
 
     def __init__(self) -> None:
         self._counts = False

@@ -30,7 +30,7 @@ class Rsync:
     - `to-chk=0/N` is the end, wherever the percentage stands: it also counts files that needed no transfer.
     """
 
-    hints = (b"% ", b"file list", b"to consider")
+    hints: tuple[bytes, ...] = (b"% ", b"file list", b"to consider")
 
     def __init__(self) -> None:
         self._listed = False

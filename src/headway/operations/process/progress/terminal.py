@@ -42,7 +42,10 @@ class Line:
     def __init__(
         self, raw: bytes, hints: Sequence[bytes] = (), past: bytes = b"", redrawn: bool = False, raised: bool = False
     ) -> None:
-        self.raw, self.hints, self.redrawn, self.raised = raw, hints, redrawn, raised
+        self.raw: bytes = raw
+        self.hints: Sequence[bytes] = hints
+        self.redrawn: bool = redrawn
+        self.raised: bool = raised
         self._past = past
         self._text: str | None = None
 
@@ -78,7 +81,7 @@ class LineSplitter:
         self._too_long = False
         self._redrawn = False
         self._full_screen = False
-        self.examined = 0
+        self.examined: int = 0
 
     def __repr__(self) -> str:
         return f"LineSplitter(holding={self.holding}, examined={self.examined})"

@@ -38,7 +38,7 @@ class Tqdm:
     tqdm does not say whether its `k` is 1000 or 1024; it is read as 1000, tqdm's default.
     """
 
-    hints = (b" [",)
+    hints: tuple[bytes, ...] = (b" [",)
 
     def __init__(self) -> None:
         self._outer: _Bar | None = None

@@ -20,7 +20,7 @@ class Wget:
     comes from `Saving to:`. (wget's src/progress.c)
     """
 
-    hints = (b"%[", b"% [", b"<=>", b"K .", b"K ,", b"Length: ", b"Saving to: ")
+    hints: tuple[bytes, ...] = (b"%[", b"% [", b"<=>", b"K .", b"K ,", b"Length: ", b"Saving to: ")
 
     def __init__(self) -> None:
         self._total: float | None = None
