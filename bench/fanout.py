@@ -18,10 +18,11 @@ import msgspec
 from bench import fanout_table, plot
 from bench.frame import PROTOCOLS, Protocol
 from bench.machine import cpu_seconds, too_many
-from bench.reader import Failed, Reading, watching
+from bench.reader import Reading, watching
 from bench.record import record
 from bench.rounds import Round
 from bench.servers import SERVERS, Server
+from bench.talk import Failed
 
 SIZES = [1_000, 5_000, 15_000]
 QUICK_SIZES = [200]
@@ -57,7 +58,7 @@ def measured(server: Server, protocol: Protocol, watchers: int, number: int, sec
             reading = reader.go(seconds)
             cpu = cpu_seconds(running.process.pid) - before
             return _round(server, protocol, watchers, number, reading, cpu, reader.connect_seconds)
-    except (Failed, RuntimeError, OSError) as error:
+    except (Failed, OSError) as error:
         return Round(server.name, protocol, watchers, number, error=str(error))
 
 

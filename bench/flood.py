@@ -19,10 +19,11 @@ import msgspec
 from bench import flood_table
 from bench.frame import PROTOCOLS, Protocol
 from bench.machine import cpu_seconds, resident_bytes, too_many
-from bench.reader import Failed, Reader, watching
+from bench.reader import Reader, watching
 from bench.record import record
 from bench.rounds import Round
 from bench.servers import SERVERS, Running, Server
+from bench.talk import Failed
 
 PEERS = ("fast", "portable", "queues")
 OURS = ("fast", "portable")
@@ -30,6 +31,8 @@ TAIL = 2.0
 """Seconds after the flood in which late ends still count."""
 CALM = 20.0
 """Frames per second while some readers are stalled: what one activity may come to."""
+FILL = 2.0
+"""Seconds of flood that fill the buffers of those who do not read."""
 SETTLED = 0.5
 """Seconds between filling the buffers and measuring."""
 
@@ -102,7 +105,7 @@ def partly_stalled(running: Running, plan: Plan) -> dict[str, float]:
 def _latency(running: Running, plan: Plan, reader: Reader) -> dict[str, float]:
     reader.warm()
     _open_the_gates(running, plan)
-    reader.count(max(1.0, plan.seconds / 2))
+    reader.count(FILL)
     _close_the_gates(running)
     reader.count(SETTLED)
     reading = reader.go(plan.seconds, CALM)
@@ -132,7 +135,7 @@ def run(plan: Plan) -> list[Round]:
             with server.running(protocol) as running:
                 values = measure(running, plan)
             done.append(Round(name, protocol, plan.watchers, number, values))
-        except (Failed, RuntimeError, OSError) as error:
+        except (Failed, OSError) as error:
             done.append(Round(name, protocol, plan.watchers, number, error=str(error)))
     return done
 

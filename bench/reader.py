@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,7 @@ import msgspec
 
 from bench.machine import compiled
 from bench.servers import ROOT, Running
-
-
-class Failed(Exception):
-    """The watchers could not be opened, or were not served."""
+from bench.talk import Failed, heard, say
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -49,7 +45,7 @@ class Reading(msgspec.Struct, frozen=True):
 class Reader:
     """The process, once all its connections are open."""
 
-    def __init__(self, process: subprocess.Popen[str], connect_seconds: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connect_seconds: float) -> None:
         self.process = process
         self.connect_seconds = connect_seconds
 
@@ -62,21 +58,19 @@ class Reader:
 
     def go(self, seconds: float, rate: float = 0) -> Reading:
         """Publish so many times a second; with 0 each time that the last frame has reached everyone."""
-        return self._asked(f"go {seconds} {rate}")
+        return self._asked(f"go {seconds} {rate}", seconds)
 
     def count(self, seconds: float) -> Reading:
         """Only listen."""
-        return self._asked(f"count {seconds}")
+        return self._asked(f"count {seconds}", seconds)
 
     def more(self, seconds: float) -> Reading:
         """Go on to count: with what the last reading had."""
-        return self._asked(f"more {seconds}")
+        return self._asked(f"more {seconds}", seconds)
 
-    def _asked(self, line: str) -> Reading:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return msgspec.convert(_answer(self.process), Reading)
+    def _asked(self, line: str, seconds: float = 0.0) -> Reading:
+        say(self.process, line)
+        return msgspec.convert(heard(self.process, seconds), Reading)
 
 
 @contextmanager
@@ -87,20 +81,9 @@ def watching(server: Running, watchers: int, *, stalled: int = 0, in_c: bool = T
     texts = [server.request.hex(), server.hello.hex(), str(server.control), *(part.hex() for part in server.wrap)]
     command += [str(server.port), str(watchers), str(stalled), server.kind, *texts]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[server.control]
+        command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[server.control]
     ) as process:
         try:
-            yield Reader(process, _answer(process)["seconds"])
+            yield Reader(process, heard(process)["seconds"])
         finally:
             process.terminate()
-
-
-def _answer(process: subprocess.Popen[str]) -> dict[str, float]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise Failed("the reader has ended")
-    answer: dict[str, float] = json.loads(line)
-    if "error" in answer:
-        raise Failed(answer["error"])
-    return answer

@@ -81,12 +81,14 @@ class Reader:
 
     def turn(self, seconds: float) -> None:
         """Take in what there is."""
-        for descriptor, _ in self.epoll.poll(seconds, 512):
+        for descriptor, events in self.epoll.poll(seconds, 512):
             watcher = self.watchers.get(descriptor)
             if descriptor == 0:
                 self.told = True
             elif descriptor == self.control:
-                os.read(self.control, RAW)  # answers to what was published
+                # Answers to what was published; at a pipe there is only its end.
+                if not events & select.EPOLLIN or not os.read(self.control, RAW):
+                    self.epoll.unregister(self.control)
             elif watcher is None:
                 continue
             elif watcher.state == "connecting":

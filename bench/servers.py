@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from bench import frame
 from bench.frame import PROTOCOLS, Protocol, Split
 from bench.machine import compiled
 from bench.peers import nginx, node
+from bench.talk import heard, say
 from headway.server.sockets import raise_open_files
 
 PATIENCE = 30.0
@@ -44,15 +44,11 @@ class Running(NamedTuple):
 
     def tell(self, line: str) -> None:
         """A command."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
+        say(self.process, line)
 
     def hear(self) -> dict[str, float]:
         """What it says to that."""
-        assert self.process.stdout is not None
-        heard: dict[str, float] = json.loads(self.process.stdout.readline())
-        return heard
+        return heard(self.process)
 
 
 class Server(NamedTuple):
@@ -77,11 +73,8 @@ class Server(NamedTuple):
                 yield stack.enter_context(_nchan(self, protocol, Path(folder)))
                 return
             process = stack.enter_context(_started(self.command(protocol, Path(folder))))
-            assert process.stdin is not None and process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                raise RuntimeError(f"{self.name} does not start")
-            told = json.loads(line)
+            told = heard(process)
+            assert process.stdin is not None
             yield self._ready(process, protocol, told["port"], told.get("token"), process.stdin.fileno(), _LINE)
 
     def _ready(
@@ -105,7 +98,7 @@ _LINE = Split(b"", b"\n")
 def _started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None
+        command, cwd=ROOT, env=environment, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
             yield process
@@ -147,7 +140,8 @@ def _hex(*parts: bytes) -> list[str]:
     return [part.hex() for part in parts]
 
 
-def _python(module: str, *parts: bytes) -> list[str]:
+def python(module: str, *parts: bytes) -> list[str]:
+    """The command for a module of ``peers``, with its arguments."""
     return [sys.executable, "-m", f"bench.peers.{module}", *_hex(*parts)]
 
 
@@ -165,7 +159,7 @@ def _no_compiler() -> str | None:
 
 def _ours(name: str, what: str) -> Server:
     paths = ("/:/eventsource/notifications", "/:/websockets/notifications")
-    command = lambda _, folder: _python("ours", name.encode(), str(folder).encode())  # noqa: E731
+    command = lambda _, folder: python("ours", name.encode(), str(folder).encode())  # noqa: E731
     return Server(name, what, PROTOCOLS, _nothing_missing, command, paths)
 
 
@@ -186,14 +180,14 @@ SERVERS = {
             "a loop over uvloop's transport.write",
             PROTOCOLS,
             _nothing_missing,
-            lambda protocol, _: _python("loop", frame.head(protocol), *frame.framed(protocol)),
+            lambda protocol, _: python("loop", frame.head(protocol), *frame.framed(protocol)),
         ),
         Server(
             "queues",
             "Starlette (and sse-starlette), a queue per client",
             PROTOCOLS,
             _module_missing("sse_starlette"),
-            lambda protocol, _: _python("queues", *frame.document(protocol)),
+            lambda protocol, _: python("queues", *frame.document(protocol)),
         ),
         Server("nchan", "nginx with nchan", PROTOCOLS, nginx.missing, lambda _, folder: []),
         Server(
@@ -201,7 +195,7 @@ SERVERS = {
             "websockets.broadcast",
             ("websocket",),
             _nothing_missing,
-            lambda protocol, _: _python("broadcast", *frame.document(protocol)),
+            lambda protocol, _: python("broadcast", *frame.document(protocol)),
         ),
         Server(
             "ws",
@@ -215,7 +209,7 @@ SERVERS = {
             "python-socketio",
             ("websocket",),
             _module_missing("socketio"),
-            lambda protocol, _: _python("socket_io", *frame.document(protocol)),
+            lambda protocol, _: python("socket_io", *frame.document(protocol)),
             ("", "/socket.io/?EIO=4&transport=websocket"),
             "socketio",
             b"\x81\x82\0\0\0\x0040",

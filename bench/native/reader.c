@@ -18,9 +18,8 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +260,11 @@ static void readable(struct watcher *w) {
   keep(w, body + done, size - done);
 }
 
+/* To what was published; a pipe has none, and tells only of its end. */
+static void hear_answers(void) {
+  if (read(control, raw, RAW) <= 0) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, control, NULL);
+}
+
 /* Returns true when stdin has something. */
 static int turn(int milliseconds) {
   struct epoll_event ready[512];
@@ -268,7 +272,7 @@ static int turn(int milliseconds) {
   for (int i = 0; i < n; i++) {
     uint32_t who = ready[i].data.u32;
     if (who == UINT32_MAX) told = 1;
-    else if (who == UINT32_MAX - 1) (void)!read(control, raw, RAW); /* answers to what was published */
+    else if (who == UINT32_MAX - 1) hear_answers();
     else if (watchers[who].state == CONNECTING) listen_to(&watchers[who]);
     else if (watchers[who].state != CLOSED) readable(&watchers[who]);
   }
@@ -368,7 +372,8 @@ int main(int argc, char **argv) {
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event told = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
   struct epoll_event answers = {.events = EPOLLIN, .data.u32 = UINT32_MAX - 1};
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, control, &answers); /* refused for a pipe's end that only writes: no matter */
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, control, &answers);
+  signal(SIGPIPE, SIG_IGN); /* a server that has ended is told of as an error */
   double begin = now(), moved = begin;
   for (int last = 0; opened < count;) {
     while (begun < count && begun - opened < IN_FLIGHT) open_next();

@@ -1,0 +1,43 @@
+"""Plots are SVG that any browser shows."""
+
+from itertools import pairwise
+from xml.etree import ElementTree
+
+from bench import plot
+from bench.rounds import Round
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(*rounds: Round) -> ElementTree.Element:
+    return ElementTree.fromstring(plot.fanout(rounds))
+
+
+def one(server: str, protocol: str, watchers: int, deliveries: float) -> Round:
+    return Round(server, protocol, watchers, 0, {"deliveries": deliveries})
+
+
+def test_each_protocol_has_a_panel_and_each_server_a_line() -> None:
+    page = drawn(one("fast", "sse", 10, 5.0), one("fast", "sse", 100, 9.0), one("fast", "websocket", 10, 5.0))
+    panels = page.findall(f"{SVG}g")
+    assert len(panels) == 2
+    assert [len(panel.findall(f"{SVG}circle")) for panel in panels] == [2, 1]
+    assert [text.text for text in panels[0].iter(f"{SVG}text")].count("fast") == 1
+
+
+def test_more_is_higher_and_to_the_right() -> None:
+    page = drawn(one("fast", "sse", 10, 100.0), one("fast", "sse", 1000, 900.0))
+    low, high = page.findall(f".//{SVG}circle")
+    assert float(low.attrib["cx"]) < float(high.attrib["cx"])
+    assert float(low.attrib["cy"]) > float(high.attrib["cy"])
+
+
+def test_names_do_not_cover_each_other() -> None:
+    page = drawn(*(one(name, "sse", 10, 100.0) for name in ("fast", "loop", "<other>")))
+    names = {text.text: float(text.attrib["y"]) for text in page.iter(f"{SVG}text")}
+    places = sorted(names[name] for name in ("fast", "loop", "<other>"))
+    assert min(second - first for first, second in pairwise(places)) >= 12
+
+
+def test_nothing_measured_is_an_empty_page() -> None:
+    assert drawn().findall(f"{SVG}g") == []
