@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from headway import Activities, Principal
-from headway.server.embedded import ActivitiesApp
+from headway.server import ActivitiesApp
 
 USERS = {"alice": Principal(2), "bob": Principal(3)}
 activities = Activities("memory:")

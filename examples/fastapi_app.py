@@ -17,11 +17,7 @@ from starlette.requests import HTTPConnection
 
 from headway import Activities, HeadwayError, Principal, Role, current
 from headway.integrations.lifespan import lifespan
-from headway.server.answers import refusal
-from headway.server.correlation import ActivityHeader
-from headway.server.embedded import ActivitiesApp
-from headway.server.identity.credentials import find_token
-from headway.server.respond_async import RespondAsync
+from headway.server import ActivitiesApp, ActivityHeader, RespondAsync, find_token, refusal
 
 
 class User(BaseModel):

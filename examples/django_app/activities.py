@@ -4,7 +4,7 @@ from starlette.requests import HTTPConnection
 
 from headway import Activities, Principal, Role
 from headway.integrations.django import session_user
-from headway.server.embedded import ActivitiesApp
+from headway.server import ActivitiesApp
 
 activities = Activities("memory:")  # or "sqlite:FOLDER", to outlive this process
 

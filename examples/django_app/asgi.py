@@ -33,9 +33,7 @@ django = get_asgi_application()
 
 from examples.django_app.activities import activities, activities_app, identify  # noqa: E402 - Django comes first
 from headway.integrations.lifespan import lifespan  # noqa: E402
-from headway.server.correlation import ActivityHeader  # noqa: E402
-from headway.server.guard import Guard  # noqa: E402
-from headway.server.respond_async import RespondAsync  # noqa: E402
+from headway.server import ActivityHeader, Guard, RespondAsync  # noqa: E402
 
 
 def type_of(request: Request) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from examples.mediaserver.app import MediaServer
 from examples.mediaserver.config import Config, sections_of
 from headway import Principal, Role
-from headway.server.guard import Guard
+from headway.server import Guard
 from headway.server.serve import Server, run
 
 

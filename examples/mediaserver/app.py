@@ -19,9 +19,7 @@ from examples.mediaserver.config import Config, Section
 from examples.mediaserver.containers import container, done, item_row, section_row
 from examples.mediaserver.jobs import Jobs
 from headway import Activities, HeadwayError, Principal, Role
-from headway.server.answers import refusal
-from headway.server.correlation import ActivityHeader
-from headway.server.embedded import ActivitiesApp
+from headway.server import ActivitiesApp, ActivityHeader, refusal
 
 ALL = "all"
 """The name of all sections at once."""

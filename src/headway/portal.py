@@ -11,9 +11,12 @@ import asyncio
 import atexit
 import concurrent.futures
 import inspect
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from contextvars import ContextVar
+from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 from headway.core.errors import Unavailable
@@ -27,6 +30,10 @@ LOOK = 1.0
 
 STOPPING = 5.0
 """Seconds that the tasks on a loop of our own get to end with it."""
+
+
+serving: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("headway_serving", default=None)
+"""The loop of the server that runs this code; threads that a framework hands work to have it in their context."""
 
 
 class Portal:
@@ -50,6 +57,11 @@ class Portal:
     def attach(self) -> None:
         """The running loop is where the hub lives. Raises RuntimeError when it lives on another."""
         loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop.is_closed():
+            raise RuntimeError(
+                "the event loop that these activities lived on has ended without closing them; where each request gets "
+                "a loop of its own, as in a bare TestClient(app), use `with TestClient(app) as client:`"
+            )
         if self._loop is not None and self._loop is not loop:
             raise RuntimeError(
                 "these activities live on another event loop: open them first on the one that is to serve them "
@@ -89,7 +101,7 @@ class Portal:
         async def awaited() -> T:
             return await function(*args, **kwargs)
 
-        loop, coroutine = self._loop or self._started(), awaited()
+        loop, coroutine = self._loop or _handed_out_by() or self._started(), awaited()
         try:
             return _answer(_submitted(coroutine, loop), loop)
         finally:
@@ -165,6 +177,17 @@ def _answer(waiting: concurrent.futures.Future[T], loop: asyncio.AbstractEventLo
     except KeyboardInterrupt:
         waiting.cancel()
         raise
+
+
+def _handed_out_by() -> asyncio.AbstractEventLoop | None:
+    """The loop that gave this thread its work, as far as it is told: the hub of a server has to live there, also if an
+    endpoint in a thread is the first to need it.
+    """
+    loop = serving.get()
+    if loop is None and "anyio" in sys.modules:
+        with suppress(RuntimeError):  # not one of its threads, or not asyncio's
+            loop = import_module("anyio.from_thread").run_sync(asyncio.get_running_loop)
+    return loop if loop is not None and loop.is_running() else None
 
 
 def _in_a_loop() -> bool:

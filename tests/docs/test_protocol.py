@@ -15,8 +15,9 @@ import pytest
 
 from headway.admission import Limits
 from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
+from headway.server.answers import MAX_KEY
 from headway.server.guard import BODY_LIMIT
-from headway.server.resources import DEFAULT_LEASE, MAX_KEY
+from headway.server.resources import DEFAULT_LEASE
 from headway.server.service import StreamLimits
 from headway.wire import bags, json, prefer, requests, rules
 from headway.wire.errors import CODES, Unreadable

@@ -93,7 +93,7 @@ def test_several_activities_in_one_process_do_not_mix(tmp_path: Path, stores: tu
         assert len(machines) == 2
 
 
-@pytest.mark.parametrize("first", ["/coroutine", "/headway/activities"])
+@pytest.mark.parametrize("first", ["/coroutine", "/headway/activities", "/thread"])
 def test_without_a_lifespan_the_first_use_opens_them(first: str) -> None:
     activities = Activities("memory:")
     with serving(host(activities)) as url:

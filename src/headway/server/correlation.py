@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.core.activity import Activity
 from headway.correlation import noticing
+from headway.portal import serving
 
 ACTIVITY = "X-Plex-Activity"
 _EXPOSED = "Access-Control-Expose-Headers"
@@ -31,6 +34,7 @@ class ActivityHeader:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        serving.set(asyncio.get_running_loop())
         with noticing() as started:
 
             async def naming(message: Message) -> None:

@@ -49,10 +49,12 @@ class ActivitiesApp:
 
     async def stop(self) -> None:
         """End the open streams; for the host's own shutdown, before its server waits for them."""
-        if self._service is not None:
-            await self._service.stop()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        service, sweeping = self._service, self._sweeping
+        if service is not None:
+            await service.stop()
+        if sweeping is not None:
+            sweeping.cancel()
+        self._service = self._sweeping = self._app = None  # the host may start again, as in tests it does
 
     async def _opened(self) -> Starlette:
         async with self._opening:
