@@ -51,6 +51,7 @@ def attributes_of(type: str, options: StartOptions) -> dict[str, Any]:
     news = Report(
         title=_text(options.get("title"), requests.MAX_TITLE),
         subtitle=_text(options.get("subtitle"), requests.MAX_SUBTITLE),
+        progress=float(rules.progress("progress", options["progress"])) if "progress" in options else None,
         context=None if context is None else bags.CONTEXT("context", context),
     )
     return {

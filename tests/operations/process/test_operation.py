@@ -135,7 +135,7 @@ async def test_a_command_that_cannot_be_started_has_failed_and_its_record_says_w
     [
         {"argv": "ls -l"},
         {"argv": []},
-        {"argv": ["ls"], "progress": "guess"},
+        {"argv": ["ls"], "read_progress": "guess"},
         {"argv": ["ls"], "stdin": subprocess.PIPE},
         {"argv": ["ls"], "stdout": subprocess.PIPE},
         {"argv": ["ls"], "on_line": Runner.__call__},
