@@ -193,7 +193,7 @@ async def test_a_part_belongs_to_the_owner_of_its_whole() -> None:
 
 
 async def test_nobody_may_know_at_first_how_far_it_is() -> None:
-    async with Activities() as activities, activities.start("t", progress=-1) as activity:
+    async with hub() as activities, activities.start("t", progress=-1) as activity:
         assert activity.activity.progress.percent == -1
     with pytest.raises(InvalidInput, match="progress: must be"):
         activities.start("t", progress=101)
