@@ -324,6 +324,24 @@ async def activities_with_room_for_one() -> Any:
         yield activities
 
 
+@pytest.mark.parametrize("function", [add, add_in_a_task])
+async def test_a_fault_that_keeps_an_end_from_the_record_does_not_reach_the_job(
+    function: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        store.failing = lambda write: write.activity.ended
+        store.failure = RuntimeError("a fault of the store")
+        spawned = await activities.spawn("t", function, 1, 2)
+        assert await spawned.result() == 3
+        assert spawned.activity.state is State.RUNNING
+        store.failure = None
+        await activities.finish(spawned.uuid, State.FAILED)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"activity {spawned.uuid}: its end could not be recorded"
+    ]
+
+
 # From threads
 
 

@@ -239,6 +239,23 @@ def test_a_block_that_outlives_its_hub_does_not_bind_it_to_another_loop() -> Non
     assert asyncio.run(again())
 
 
+async def test_a_start_is_for_one_block() -> None:
+    async with hub() as activities:
+        start = activities.start("t")
+
+        def work() -> None:
+            with start:
+                pass
+            with pytest.raises(RuntimeError, match="one block"), start:
+                raise AssertionError("not reached")
+
+        await asyncio.to_thread(work)
+        with pytest.raises(RuntimeError, match="one block"):
+            async with start:
+                raise AssertionError("not reached")
+        assert activities.list() == []
+
+
 # Functions in a thread
 
 

@@ -45,6 +45,7 @@ class Start:
         """``operation``: what is asked to stop, if not the block. Raises ``InvalidInput`` for what a rule forbids."""
         self._activities = activities
         self._operation = operation
+        self._entered = False
         self._creating: asyncio.Future[tuple[Activity, bool]] | None = None
         self._attributes = {"type": type, **attributes_of(type, options)}
         parent = options.get("parent")
@@ -56,6 +57,7 @@ class Start:
         if task is None:
             raise RuntimeError("activities.start() must be entered inside a task")
         self._task = TaskOperation(task)
+        self._enter_once()
         with self._stopping():
             try:
                 return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
@@ -80,6 +82,7 @@ class Start:
 
     def __enter__(self) -> Reporter:
         """As ``__aenter__``, for a thread; raises RuntimeError in a coroutine."""
+        self._enter_once()
         with self._stopping():
             try:
                 return self._enter(self._activities.portal.call(self._begin, self._operation or ThreadOperation()))
@@ -100,6 +103,11 @@ class Start:
             raise
         if asked and isinstance(error, asyncio.CancelledError):
             raise self._cancelled() from error
+
+    def _enter_once(self) -> None:
+        if self._entered:
+            raise RuntimeError("activities.start() is for one block; call it again for another")
+        self._entered = True
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -136,6 +144,8 @@ class Start:
             await self._activities.insist(lambda: self._record(error))
         except HeadwayError as refused:  # given up meanwhile, by force
             _log.info("activity %s: its end was not recorded: %s", self._reporter.uuid, refused.message)
+        except Exception:  # a fault of ours or of the store
+            _log.exception("activity %s: its end could not be recorded", self._reporter.uuid)
 
     def _enter(self, reporter: Reporter) -> Reporter:
         self._reporter = reporter
