@@ -96,7 +96,7 @@ async def test_a_bug_is_500_in_the_form_of_every_error(caplog: pytest.LogCapture
 
 
 async def test_ready_is_503_while_the_server_stops() -> None:
-    async with in_memory(streams=StreamLimits(farewell=60.0)) as whole, whole.events("alice") as stream:
+    async with in_memory(streams=StreamLimits(farewell=60, farewell_each=60)) as whole, whole.events("alice") as stream:
         await stream.event()
         whole.server.stop()
         await eventually(whole.service.stopping.is_set)

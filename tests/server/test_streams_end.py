@@ -95,7 +95,7 @@ async def test_streams_end_in_band_when_the_server_stops() -> None:
 
 
 async def test_an_event_stream_that_comes_while_the_server_stops_is_told_to_return() -> None:
-    async with in_memory(streams=StreamLimits(farewell=60)) as whole, whole.events("alice") as open:
+    async with in_memory(streams=StreamLimits(farewell=60, farewell_each=60)) as whole, whole.events("alice") as open:
         await open.event()
         whole.server.stop()
         await eventually(whole.service.stopping.is_set)

@@ -22,7 +22,7 @@ HANDSHAKE = [
 
 @pytest.fixture
 async def small() -> AsyncIterator[Whole]:
-    async with in_memory(streams=StreamLimits(per_user=2, total=3, farewell=60)) as whole:
+    async with in_memory(streams=StreamLimits(per_user=2, total=3, farewell=60, farewell_each=60)) as whole:
         yield whole
 
 

@@ -38,7 +38,9 @@ class StreamLimits(msgspec.Struct, frozen=True):
     stall: float = 30.0
     """Seconds that a client may leave its socket undrained."""
     farewell: float = 5.0
-    """Seconds over which streams are closed when the server stops, so that clients do not return all at once."""
+    """Seconds over which streams are closed when the server stops, so that clients do not return all at once; at most."""
+    farewell_each: float = 0.01
+    """Seconds of these for each stream: a few clients can all return at once."""
 
 
 class Places:
@@ -113,8 +115,13 @@ class Service:
             updated_at=int(activities.clock.now()),
         )
 
+    @property
+    def farewell(self) -> float:
+        """Seconds over which the streams that are open now are to be closed."""
+        return min(self.limits.farewell, self.limits.farewell_each * len(self.places))
+
     async def stop(self) -> None:
         """Take no more streams and end those there are; returns when they have ended."""
         self.stopping.set()
-        await self.broadcaster.farewell(self.limits.farewell)
+        await self.broadcaster.farewell(self.farewell)
         await self.places.emptied()

@@ -199,7 +199,7 @@ class Streams:
 
     async def _farewell(self) -> None:
         await self._service.stopping.wait()
-        await asyncio.sleep(random.uniform(0.0, self._service.limits.farewell))  # noqa: S311 - spreads, hides nothing
+        await asyncio.sleep(random.uniform(0.0, self._service.farewell))  # noqa: S311 - spreads, hides nothing
 
 
 class _Stalled(Exception):
