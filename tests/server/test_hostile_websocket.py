@@ -139,6 +139,18 @@ async def test_random_bytes_in_the_middle_of_a_stream(
     assert set(codes) <= {None, 1005, *OUR_CODES, *range(3_000, 5_000)}
 
 
+async def test_one_that_sent_rubbish_and_stays_keeps_nothing_from_the_others(
+    crowd: Whole, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with nobody_notices(crowd, caplog), hostile(crowd, "?snapshot=1") as client:
+        await client.frame()
+        client.send(b"\xff\xff\xff\xff")
+        assert await client.close_code() == 1002
+        uuid = (await crowd.start())["uuid"]  # goes to whom it concerns, in the time that the client has to read why
+        await crowd.change(uuid, state="succeeded")
+        assert await last_words(client) is None
+
+
 async def test_half_closed_connections_are_closed(crowd: Whole, caplog: pytest.LogCaptureFixture) -> None:
     async with nobody_notices(crowd, caplog):
         for said in (b"", frame(TEXT, b"x"), frame(TEXT, b"x")[:3], frame(CLOSE)):

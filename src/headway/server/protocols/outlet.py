@@ -64,11 +64,15 @@ class Outlet:
         if self._reader is not None and not self._finished:
             self._reader.resumed()
 
-    def lost(self) -> None:
-        """The connection is over."""
+    def detach(self) -> None:
+        """The protocol below says the last word: nothing may follow that."""
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.gone()
+
+    def lost(self) -> None:
+        """The connection is over."""
+        self.detach()
         if not self._lost.done():
             self._lost.set_result(None)
 

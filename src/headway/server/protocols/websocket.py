@@ -69,6 +69,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._outlet.resumed()
 
     def shutdown(self) -> None:
+        self._detach()
         if self.transport.is_closing():
             self.transport.abort()  # it was closed already and its client does not read
         else:
@@ -103,7 +104,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.writable.is_set():
             self.transport.write(pongs)
 
+    def handle_close(self, event: Frame) -> None:
+        self._detach()
+        super().handle_close(event)
+
     def keepalive_timeout(self) -> None:
+        self._detach()
         super().keepalive_timeout()
         self.disconnected = True  # what the application still sends is told that nobody is there
 
@@ -118,6 +124,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """The client broke the protocol: say how, then close once it has had the time to read that."""
+        self._detach()
         self._failed = self.close_sent = self.disconnected = True
         close = self.conn.close_sent or Close(CloseCode.ABNORMAL_CLOSURE, "")
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
@@ -139,6 +146,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         self._outlet = Outlet(self.transport, reader, self._last_words)
         return self._outlet
+
+    def _detach(self) -> None:
+        """RFC 6455, section 5.5.1: no data follows a close. uvloop and asyncio raise for a write behind `write_eof`."""
+        if self._outlet is not None:
+            self._outlet.detach()
 
     def _last_words(self, ending: Ending, last: bytes) -> bytes:
         self.stop_keepalive()
