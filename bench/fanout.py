@@ -2,7 +2,8 @@
 
 Each round starts a server, opens the watchers, and publishes a frame each time that the last one has reached everyone.
 The rounds of all servers take turns, so that what else the machine does strikes all alike; what is shown are medians,
-and ratios are medians of the ratios within a round. The reader shares the processors with the server it reads from.
+and ratios are medians of the ratios within a round. The reader has a processor of its own, and its time is shown too:
+no server can be faster than it, and where there are only two processors, nothing else should run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 
 from bench import fanout_table, plot
 from bench.frame import PROTOCOLS, Protocol
-from bench.machine import cpu_seconds, too_many
+from bench.machine import busy_seconds, cpu_seconds, too_many
 from bench.reader import Reading, watching
 from bench.record import record
 from bench.rounds import Round
@@ -54,34 +55,34 @@ def measured(server: Server, protocol: Protocol, watchers: int, number: int, sec
     try:
         with server.running(protocol) as running, watching(running, watchers) as reader:
             reader.warm()
-            before = cpu_seconds(running.process.pid)
+            pids = running.process.pid, reader.process.pid
+            before = [busy_seconds(), *map(cpu_seconds, pids)]
             reading = reader.go(seconds)
-            cpu = cpu_seconds(running.process.pid) - before
-            return _round(server, protocol, watchers, number, reading, cpu, reader.connect_seconds)
+            after = [busy_seconds(), *map(cpu_seconds, pids)]
+            used = [later - earlier for earlier, later in zip(before, after, strict=True)]
+            values = _values(reading, watchers / max(reader.connect_seconds, 1e-6), *used)
+            return Round(server.name, protocol, watchers, number, values, _fault(reading))
     except (Failed, OSError) as error:
         return Round(server.name, protocol, watchers, number, error=str(error))
 
 
-def _round(
-    server: Server, protocol: Protocol, watchers: int, number: int, reading: Reading, cpu: float, connect: float
-) -> Round:
-    error = None
-    if not reading.sound:
-        error = f"{reading.lost} frames lost, {reading.cut} cut or doubled, {reading.closed} connections closed"
-    return Round(
-        server.name,
-        protocol,
-        watchers,
-        number,
-        error=error,
-        values={
-            "deliveries": reading.frames / reading.seconds,
-            "cpu": cpu / max(1, reading.frames) * 1e6,
-            "p50": reading.p50,
-            "p99": reading.p99,
-            "connects": watchers / max(connect, 1e-6),
-        },
-    )
+def _values(reading: Reading, connects: float, busy: float, cpu: float, reader_cpu: float) -> dict[str, float]:
+    million = max(1, reading.frames) / 1e6
+    return {
+        "deliveries": reading.frames / reading.seconds,
+        "cpu": cpu / million,
+        "p50": reading.p50,
+        "p99": reading.p99,
+        "connects": connects,
+        "reader_cpu": reader_cpu / million,
+        "others": max(0.0, busy - cpu - reader_cpu) / reading.seconds,
+    }
+
+
+def _fault(reading: Reading) -> str | None:
+    if reading.sound:
+        return None
+    return f"{reading.lost} frames lost, {reading.cut} cut or doubled, {reading.closed} connections closed"
 
 
 def run(plan: Plan) -> list[Round]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from bench import frame
@@ -24,6 +25,8 @@ class Target(NamedTuple):
 
 FEWEST = 1_000
 """Watchers that the targets are for: with fewer it is not the sending that takes the time."""
+DISTURBED = 0.1
+"""Processors that others may take without being told of."""
 TARGETS = (
     Target("fast", "loop", 0.9),
     Target("fast", "nchan", 1.25),
@@ -38,6 +41,7 @@ def printed(rounds: Sequence[Round], skipped: Sequence[str]) -> str:
     for protocol, watchers in dict.fromkeys((one.protocol, one.watchers) for one in rounds):
         lines += ["", *_table(rounds, protocol, watchers)]
     lines += ["", *_verdicts(rounds)]
+    lines += _disturbance(rounds)
     lines += [f"left out: {reason}" for reason in skipped]
     lines += [f"does not count: {error}" for error in errors(rounds)]
     return "\n".join(lines) + "\n"
@@ -68,7 +72,8 @@ def _table(rounds: Sequence[Round], protocol: str, watchers: int) -> list[str]:
     found = medians(rounds)
     lines = [
         f"{protocol}, {watchers:,} watchers, frames of {size} bytes",
-        f"  {'':<52}{'deliveries/s':>13}{'× ' + LIMIT:>8}{'CPU s/M':>9}{'p50 ms':>9}{'p99 ms':>9}{'connects/s':>12}",
+        f"  {'':<60}{'deliveries/s':>13}{'× ' + LIMIT:>8}{'CPU s/M':>9}{'p50 ms':>9}{'p99 ms':>9}{'connects/s':>12}"
+        f"{'reader s/M':>12}",
     ]
     for name, server in SERVERS.items():
         key = (name, protocol, watchers)
@@ -77,8 +82,9 @@ def _table(rounds: Sequence[Round], protocol: str, watchers: int) -> list[str]:
         values = found[key]
         times = ratio(rounds, key, (LIMIT, protocol, watchers), "deliveries")
         lines.append(
-            f"  {name:<10}{server.what:<42}{values['deliveries']:>13,.0f}{_times(times):>8}{values['cpu']:>9.2f}"
+            f"  {name:<10}{server.what:<50}{values['deliveries']:>13,.0f}{_times(times):>8}{values['cpu']:>9.2f}"
             f"{values['p50'] * 1e3:>9.2f}{values['p99'] * 1e3:>9.2f}{values['connects']:>12,.0f}"
+            f"{values['reader_cpu']:>12.2f}"
         )
     return lines
 
@@ -92,6 +98,16 @@ def _verdicts(rounds: Sequence[Round]) -> list[str]:
         f"{_verdict(target, watchers, found)}  {target.ours} ≥ {target.factor} × {target.theirs}: "
         f"{found:.2f} × ({protocol}, {watchers:,} watchers)"
         for protocol, watchers, target, found in _against(rounds)
+    ]
+
+
+def _disturbance(rounds: Sequence[Round]) -> list[str]:
+    others = [one.values["others"] for one in rounds if one.values]
+    if not others or median(others) < DISTURBED:
+        return []
+    return [
+        f"not quiet: other processes took {median(others):.0%} of a processor in the median round, "
+        f"{max(others):.0%} at most"
     ]
 
 

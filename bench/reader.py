@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import msgspec
 
 from bench.machine import compiled
-from bench.servers import ROOT, Running
-from bench.talk import Failed, heard, say
+from bench.servers import Running
+from bench.talk import Failed, heard, say, started
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -80,10 +80,5 @@ def watching(server: Running, watchers: int, *, stalled: int = 0, in_c: bool = T
     command = [str(program)] if program else [sys.executable, "-m", "bench.reader_epoll"]
     texts = [server.request.hex(), server.hello.hex(), str(server.control), *(part.hex() for part in server.wrap)]
     command += [str(server.port), str(watchers), str(stalled), server.kind, *texts]
-    with subprocess.Popen(
-        command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[server.control]
-    ) as process:
-        try:
-            yield Reader(process, heard(process)["seconds"])
-        finally:
-            process.terminate()
+    with started(command, "reader", [server.control]) as process:
+        yield Reader(process, heard(process)["seconds"])

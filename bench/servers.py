@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -18,12 +17,11 @@ from bench import frame
 from bench.frame import PROTOCOLS, Protocol, Split
 from bench.machine import compiled
 from bench.peers import nginx, node
-from bench.talk import heard, say
+from bench.talk import heard, say, started
 from headway.server.sockets import raise_open_files
 
 PATIENCE = 30.0
 """Seconds for a server to start."""
-ROOT = Path(__file__).parent.parent
 
 
 class Running(NamedTuple):
@@ -72,7 +70,7 @@ class Server(NamedTuple):
             if self.name == "nchan":
                 yield stack.enter_context(_nchan(self, protocol, Path(folder)))
                 return
-            process = stack.enter_context(_started(self.command(protocol, Path(folder))))
+            process = stack.enter_context(started(self.command(protocol, Path(folder)), "server"))
             told = heard(process)
             assert process.stdin is not None
             yield self._ready(process, protocol, told["port"], told.get("token"), process.stdin.fileno(), _LINE)
@@ -95,22 +93,6 @@ _LINE = Split(b"", b"\n")
 
 
 @contextmanager
-def _started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(2.0)
-            except subprocess.TimeoutExpired:  # it waits for its watchers
-                process.kill()
-
-
-@contextmanager
 def _nchan(server: Server, protocol: Protocol, folder: Path) -> Iterator[Running]:
     with socket.socket() as picked:
         picked.bind(("127.0.0.1", 0))
@@ -120,7 +102,7 @@ def _nchan(server: Server, protocol: Protocol, folder: Path) -> Iterator[Running
         f"POST /publish HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
         f"x-eventsource-event: activity\r\ncontent-length: {document.size}\r\n\r\n"
     )
-    with _started(nginx.command(folder, port, raise_open_files())) as process, _connected(port) as control:
+    with started(nginx.command(folder, port, raise_open_files()), "server") as process, _connected(port) as control:
         wrap = Split(head.encode() + document.before, document.after)
         yield server._ready(process, protocol, port, None, control.fileno(), wrap)
 

@@ -1,14 +1,26 @@
-"""One line of JSON from a process that was asked something."""
+"""Processes that are told something and answer with a line of JSON."""
 
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.machine import apart
+
+ROOT = Path(__file__).parent.parent
 
 PATIENCE = 60.0
 """Seconds for an answer, beyond what it takes by itself."""
+
+
+PARTING = 2.0
+"""Seconds that a process may take to end."""
 
 
 class Failed(Exception):
@@ -37,3 +49,25 @@ def say(process: subprocess.Popen[bytes], line: str) -> None:
         process.stdin.write(line.encode() + b"\n")
     except BrokenPipeError:
         raise Failed("it does not listen any more") from None
+
+
+@contextmanager
+def started(
+    command: Sequence[str], role: Literal["server", "reader"], descriptors: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process; ended with the block. ``descriptors``: those that it takes over."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    pipe = subprocess.PIPE
+    with apart(role):
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, bufsize=0, stdin=pipe, stdout=pipe, pass_fds=descriptors
+        )
+    with process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(PARTING)
+            except subprocess.TimeoutExpired:  # it waits for someone
+                process.kill()

@@ -47,8 +47,8 @@ def test_the_rounds_of_all_servers_take_turns() -> None:
 
 
 def test_a_target_is_judged_by_enough_watchers_only() -> None:
-    def table(watchers: int, ours: float) -> str:
-        values = {"cpu": 1.0, "p50": 0.1, "p99": 0.1, "connects": 1.0}
+    def table(watchers: int, ours: float, others: float = 0.0) -> str:
+        values = {"cpu": 1.0, "p50": 0.1, "p99": 0.1, "connects": 1.0, "reader_cpu": 1.0, "others": others}
         pair = [("fast", ours), ("loop", 100.0)]
         rounds = [Round(name, "sse", watchers, 0, {**values, "deliveries": rate}) for name, rate in pair]
         return fanout_table.printed(rounds, ["nginx: not here"])
@@ -57,6 +57,8 @@ def test_a_target_is_judged_by_enough_watchers_only() -> None:
     assert "missed  fast ≥ 0.9 × loop: 0.85 ×" in table(1_000, 85.0)
     assert "(few)   fast ≥ 0.9 × loop: 0.85 ×" in table(10, 85.0)
     assert "left out: nginx: not here" in table(10, 85.0)
+    assert "not quiet: other processes took 50%" in table(10, 85.0, others=0.5)
+    assert "not quiet" not in table(10, 85.0)
 
 
 def test_who_has_ended_cannot_be_told_anything() -> None:
