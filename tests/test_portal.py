@@ -217,8 +217,7 @@ async def test_an_end_on_another_loop_is_recorded_also_when_its_job_is_cancelled
 
         uuids: list[str] = []
         job = asyncio.create_task(work())
-        await until(lambda: uuids)
-        await asyncio.sleep(0)
+        await until(lambda: len(store.commits) == 2)  # the end is on its way
         job.cancel()
         await asyncio.gather(job, return_exceptions=True)
         return uuids[0]

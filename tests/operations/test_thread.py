@@ -287,7 +287,8 @@ async def test_what_ends_without_a_result_is_an_error(monkeypatch: pytest.Monkey
         raise KeyboardInterrupt
 
     with pytest.raises(RuntimeError, match="without a result"):
-        await run_in_thread(work, name="n")
+        await run_in_thread(work, name="left by an interrupt")
+    await until(lambda: "left by an interrupt" not in [thread.name for thread in threading.enumerate()])
 
 
 async def test_a_coroutine_waits_for_its_thread_when_it_is_cancelled() -> None:
