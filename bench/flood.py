@@ -31,6 +31,8 @@ TAIL = 2.0
 """Seconds after the flood in which late ends still count."""
 CALM = 20.0
 """Frames per second while some readers are stalled: what one activity may come to."""
+LONGER = 3
+"""Times the seconds of a flood: it takes hundreds of frames to tell what is rare."""
 FILL = 2.0
 """Seconds of flood that fill the buffers of those who do not read."""
 SETTLED = 0.5
@@ -108,7 +110,7 @@ def _latency(running: Running, plan: Plan, reader: Reader) -> dict[str, float]:
     reader.count(FILL)
     _close_the_gates(running)
     reader.count(SETTLED)
-    reading = reader.go(plan.seconds, CALM)
+    reading = reader.go(plan.seconds * LONGER, CALM)
     if not reading.sound:
         raise Failed(f"{reading.lost} frames lost, {reading.cut} cut, {reading.closed} connections closed")
     memory = resident_bytes(running.process.pid) / 2**20

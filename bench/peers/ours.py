@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import uvloop
@@ -26,17 +27,21 @@ WIDE = 1_000_000
 STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
 LIMITS = Limits(live_per_owner=WIDE, live=WIDE)
 LEASE = 3600.0
+TURNS = 8
+"""Activities that take turns in saying what the bench tells them to: of two reports that one makes in a moment only
+the second would be sent, and a stamp seem lost.
+"""
 PROMISED = flusher.INTERVAL
 """Seconds between two updates of an activity. Only a flood is held to it: else the limit would be what is measured."""
 
 
 class Source:
-    """What goes on in the server: one activity that says what the bench tells it to, or a flood of many."""
+    """What goes on in the server: some activities that say what the bench tells them to, or a flood of many."""
 
     def __init__(self, activities: Activities) -> None:
         self._activities = activities
+        self._turns: deque[Reporter] = deque()
         self._reporters: list[Reporter] = []
-        self._reporter: Reporter | None = None
         self._flood: Flood | None = None
 
     async def told(self, line: str) -> None:
@@ -51,10 +56,11 @@ class Source:
 
     async def _say(self, stamp: str) -> None:
         flusher.INTERVAL = 0.0
-        if self._reporter is None:
-            self._reporter = await self._started(stamp)
+        if len(self._turns) < TURNS:
+            self._turns.append(await self._started(stamp))
         else:
-            self._reporter.report(subtitle=stamp)
+            self._turns[0].report(subtitle=stamp)
+            self._turns.rotate(-1)
 
     async def _begin(self, count: int, rate: float) -> None:
         flusher.INTERVAL = PROMISED
