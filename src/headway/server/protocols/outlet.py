@@ -44,14 +44,15 @@ class Outlet:
 
     def finish(self, ending: Ending, last: bytes) -> None:
         """See ``broadcast.Outlet``."""
-        if self._finished or self._transport.is_closing():
+        if self._finished:
             return
         self._finished = True
         if ending is Ending.STALLED:
             self._transport.abort()
             return
-        self.write(self._last(ending, last))
-        self._transport.close()
+        if not self._transport.is_closing():  # as after a half-close: what waits for the client is all it will get
+            self.write(self._last(ending, last))
+            self._transport.close()
         asyncio.get_running_loop().call_later(PARTING, self._transport.abort)
 
     def paused(self) -> None:
