@@ -11,6 +11,7 @@ other the streams write through ASGI's ``send``, a task for each.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -23,6 +24,9 @@ EXTENSION = "headway.broadcast"
 
 SLICE = 500
 """Writes after which others get a turn: some milliseconds."""
+
+
+_log = logging.getLogger("headway.server")
 
 
 class Outlet(Protocol):
@@ -90,9 +94,10 @@ class Watcher:
         return self._stalled is None
 
     def end(self, ending: Ending) -> None:
-        """Close its stream."""
-        if self.outlet is not None:
-            self.outlet.finish(ending, self.channel.pack([retry()]) if self._told_when(ending) else b"")
+        """Close its stream, once; nothing is written behind the last word."""
+        outlet, self.outlet, self.write = self.outlet, None, _nowhere
+        if outlet is not None:
+            outlet.finish(ending, self.channel.pack([retry()]) if self._told_when(ending) else b"")
 
     def _drained(self) -> None:
         if self._stalled is not None:
@@ -178,6 +183,7 @@ class Broadcaster:
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
+        self._changed.clear()
 
     def _enter(self, watcher: Watcher) -> None:
         channel = watcher.channel
@@ -224,16 +230,18 @@ class Broadcaster:
             if watcher.silent:
                 watcher.cursor = position
                 continue
-            if cursor != read:
-                try:
+            try:
+                if cursor != read:
                     data, after = channel.packed(cursor)
-                except Gap:
-                    watcher.end(Ending.BEHIND)
-                    continue
-                read = cursor
-            watcher.cursor = after
-            if data:
-                watcher.write(data)
+                    read = cursor
+                watcher.cursor = after
+                if data:
+                    watcher.write(data)
+            except Gap:
+                watcher.end(Ending.BEHIND)
+            except Exception:  # one connection that cannot be written to must not keep the news from the others
+                _log.exception("a stream failed")
+                watcher.end(Ending.FAILED)
 
     async def _ping(self) -> None:
         while True:

@@ -20,6 +20,7 @@ class Ending(enum.Enum):
     STALLED = 1006
     """Never sent: there is nobody to read it."""
     GONE = 1000
+    FAILED = 1011
 
 
 def retry() -> bytes:

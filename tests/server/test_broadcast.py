@@ -1,0 +1,489 @@
+"""Writing to many connections: who is written what, how often, and who is left out when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headway.core import lifecycle
+from headway.core.activity import Activity, State
+from headway.core.lifecycle import Report
+from headway.server import broadcast
+from headway.server.broadcast import Broadcaster, Outlet, Reader, Watcher
+from headway.server.channels import Frames
+from headway.server.ending import Ending
+from tests.server.feeds import World
+from tests.server.harness import eventually
+
+NEVER = 1_000.0
+
+
+class Connection:
+    """A connection that is handed over, and what was written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.endings: list[tuple[Ending, bytes]] = []
+        self.reader: Reader | None = None
+        self.on_write: Callable[[], object] = lambda: None
+
+    def attach(self, reader: Reader) -> Outlet:
+        self.reader = reader
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.on_write()
+
+    def finish(self, ending: Ending, last: bytes) -> None:
+        self.endings.append((ending, last))
+
+    def pause(self) -> None:
+        assert self.reader is not None
+        self.reader.paused()
+
+    def resume(self) -> None:
+        assert self.reader is not None
+        self.reader.resumed()
+
+    def go(self) -> None:
+        assert self.reader is not None
+        self.reader.gone()
+
+    def told(self) -> list[tuple[str, str]]:
+        """Kind and uuid of the events of activities."""
+        return [(told["event"], told["uuid"]) for told in self.notifications()]
+
+    def notifications(self) -> list[Any]:
+        return [data["ActivityNotification"] for data in self.events() if "ActivityNotification" in data]
+
+    def events(self) -> list[Any]:
+        """The data of all events, out of one chunk for each write."""
+        read = []
+        for chunk in self.written:
+            size, _, rest = chunk.partition(b"\r\n")
+            assert len(rest) == int(size, 16) + 2
+            blocks = rest[:-2].split(b"\n\n")[:-1]
+            read += [json.loads(block.split(b"\n")[1].removeprefix(b"data: ")) for block in blocks]
+        return read
+
+
+class Stage:
+    """A broadcaster, and connections that watch through it."""
+
+    def __init__(self, ping: float = NEVER, stall: float = NEVER) -> None:
+        self.world = World()
+        self.broadcaster = Broadcaster(ping, stall)
+        self.joined: list[Connection] = []
+        self.released: list[Connection] = []
+
+    def join(self, scope: int = 1, *, since: int | None = None, silent: bool = False, **how: Any) -> Connection:
+        """A watcher from now on, or from ``since``. ``how``: see ``World.join``."""
+        made, channel = Connection(), self.world.join(scope, **how)
+        self.joined.append(made)
+        watcher = Watcher(self.broadcaster, channel, silent)
+
+        def release() -> None:
+            self.world.channels.leave(channel)
+            self.released.append(made)
+
+        watcher.release = release
+
+        def begin() -> tuple[Frames, int]:
+            return [], channel.position if since is None else since
+
+        assert self.broadcaster.join(watcher, made.attach, begin)
+        return made
+
+    @property
+    def tasks(self) -> set[str]:
+        return {task.get_name() for task in asyncio.all_tasks()} & {"headway-broadcast", "headway-ping"}
+
+
+@asynccontextmanager
+async def staged(ping: float = NEVER, stall: float = NEVER) -> AsyncIterator[Stage]:
+    """A stage that all leave in the end, and nothing is left of."""
+    stage = Stage(ping, stall)
+    yield stage
+    for connection in stage.joined:
+        connection.go()
+    await turns()
+    assert (stage.tasks, len(stage.broadcaster), len(stage.world.channels)) == (set(), 0, 0)
+    assert len(stage.released) == len(stage.joined)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with staged() as made:
+        yield made
+
+
+async def turns(count: int = 5) -> None:
+    """Let what is ready run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+# Changes
+
+
+async def test_a_change_is_encoded_once_and_written_once_to_each(stage: Stage) -> None:
+    connections = [stage.join() for _ in range(10)]
+    stage.world.start("a")
+    await turns()
+    assert stage.world.encoded == 1
+    assert [connection.told() for connection in connections] == [[("started", "a")]] * 10
+    assert len({id(data) for connection in connections for data in connection.written}) == 1
+
+
+async def test_changes_in_between_are_one_write(stage: Stage) -> None:
+    connection = stage.join()
+    for uuid in "abc":
+        stage.world.start(uuid)
+    await turns()
+    assert len(connection.written) == 1
+    assert connection.told() == [("started", uuid) for uuid in "abc"]
+
+
+async def test_those_of_other_views_are_written_nothing(stage: Stage) -> None:
+    hers, his, narrow = stage.join(1), stage.join(2), stage.join(1, type="x")
+    stage.world.start("a", 1)
+    await turns()
+    assert (hers.told(), his.written, narrow.written) == ([("started", "a")], [], [])
+
+
+async def test_nothing_is_written_where_a_channel_has_nothing_to_tell(stage: Stage) -> None:
+    connection = stage.join(type="x")
+    stage.world.start("a", type="t")
+    await turns()
+    stage.world.start("b", type="x")
+    await turns()
+    assert connection.told() == [("started", "b")]
+
+
+async def test_one_that_joins_late_catches_up_from_its_cursor_at_once(stage: Stage) -> None:
+    for uuid in "abc":
+        stage.world.start(uuid)
+    connection = stage.join(since=1)
+    assert connection.told() == [("started", "b"), ("started", "c")]
+
+
+async def test_one_that_cannot_be_handed_over_is_no_watcher(stage: Stage) -> None:
+    channel = stage.world.join()
+    watcher = Watcher(stage.broadcaster, channel, False)
+    stage.world.channels.leave(channel)
+    assert not stage.broadcaster.join(watcher, lambda reader: None, lambda: ([], 0))
+    assert (len(stage.broadcaster), stage.tasks) == (0, set())
+
+
+# In the middle of a pass
+
+
+async def test_one_that_joins_in_the_middle_of_a_pass_is_told_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "SLICE", 1)
+    late: list[Connection] = []
+    first, second = stage.join(), stage.join()
+    first.on_write = lambda: late.append(stage.join(since=0)) if not late else None
+    stage.world.start("a")
+    await turns()
+    assert [each.told() for each in (first, second, *late)] == [[("started", "a")]] * 3
+
+
+async def test_one_that_leaves_in_the_middle_of_a_pass_is_not_written_to(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (1, 100):
+        monkeypatch.setattr(broadcast, "SLICE", size)
+        first, second, third = stage.join(), stage.join(), stage.join()
+        first.on_write = second.go
+        stage.world.start(f"a{size}")
+        await turns()
+        assert (len(first.written), len(second.written), len(third.written)) == (1, 0, 1)
+        assert second in stage.released
+
+
+async def test_one_that_pauses_before_its_turn_catches_up_later_and_one_after_it_goes_on(stage: Stage) -> None:
+    before, after = stage.join(), stage.join()
+    before.pause()
+    after.on_write = after.pause
+    stage.world.start("a")
+    await turns()
+    stage.world.start("b")
+    await turns()
+    assert (before.told(), after.told()) == ([], [("started", "a")])
+    before.resume()
+    after.on_write = lambda: None
+    after.resume()
+    assert before.told() == after.told() == [("started", "a"), ("started", "b")]
+    assert len(before.written) == 1
+
+
+async def test_what_a_paused_one_missed_is_conflated(stage: Stage) -> None:
+    connection = stage.join()
+    activity = stage.world.start("a")
+    await turns()
+    connection.pause()
+    for progress in range(10):
+        activity = stage.world.apply(lifecycle.report(activity, Report(progress=progress), 2.0))
+        await turns()
+    stage.world.apply(lifecycle.finish(activity, State.SUCCEEDED, 3.0))
+    connection.resume()
+    assert connection.told() == [("started", "a"), ("ended", "a")]
+
+
+async def test_one_fault_ends_one_connection_and_nobody_elses(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise RuntimeError("Cannot call write() after write_eof()")
+
+    bad, good = stage.join(), stage.join()
+    bad.on_write = fail
+    for uuid in "ab":
+        stage.world.start(uuid)
+        await turns()
+    assert good.told() == [("started", "a"), ("started", "b")]
+    assert bad.endings == [(Ending.FAILED, b"")]
+    assert "Cannot call write() after write_eof()" in caplog.text
+
+
+# Signs of life
+
+
+async def test_silent_ones_are_given_signs_of_life_only() -> None:
+    async with staged(ping=0.01) as stage:
+        silent, other = stage.join(silent=True), stage.join()
+        stage.world.start("a")
+        await eventually(lambda: len(silent.written) > 2 and len(other.written) > 2)
+        assert (silent.told(), other.told()) == ([], [("started", "a")])
+        assert silent.written[-1] is other.written[-1], "shared, and with the newest cursor"
+
+
+async def test_signs_of_life_are_never_written_to_one_that_is_full() -> None:
+    async with staged(ping=0.01) as stage:
+        full, other = stage.join(), stage.join()
+        full.pause()
+        await eventually(lambda: len(other.written) > 2)
+        assert full.written == []
+
+
+async def test_a_websocket_is_given_none_from_here() -> None:
+    async with staged(ping=0.01) as stage:
+        socket, other = stage.join(transport="websocket"), stage.join()
+        await eventually(lambda: len(other.written) > 2)
+        assert socket.written == []
+
+
+async def test_signs_of_life_are_spread_over_the_time_between_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: asyncio.Queue[None] = asyncio.Queue()
+    now = asyncio.sleep
+
+    async def tick(seconds: float) -> None:
+        await (ticks.get() if seconds else now(0))
+
+    monkeypatch.setattr("headway.server.broadcast.asyncio.sleep", tick)
+    async with staged(ping=4) as stage:
+        counts = []
+        for second in range(12):
+            if second < 4:
+                stage.join()
+            ticks.put_nowait(None)
+            await turns()
+            counts.append([len(connection.written) for connection in stage.joined])
+    assert [sum(count) for count in counts] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "one in each second"
+    assert counts[6] == [1, 1, 1, 1]
+
+
+# Ends
+
+
+async def test_one_that_stays_full_is_cut_off() -> None:
+    async with staged(stall=0.01) as stage:
+        full, other = stage.join(), stage.join()
+        full.pause()
+        await eventually(lambda: full.endings == [(Ending.STALLED, b"")])
+        assert other.endings == []
+
+
+async def test_one_that_drains_in_time_is_not() -> None:
+    async with staged(stall=0.05) as stage:
+        drained, full = stage.join(), stage.join()
+        drained.pause()
+        full.pause()
+        drained.resume()
+        await eventually(lambda: full.endings != [])
+        assert drained.endings == []
+
+
+async def test_one_that_has_gone_is_not_cut_off_any_more() -> None:
+    async with staged(stall=0.02) as stage:
+        gone, full = stage.join(), stage.join()
+        gone.pause()
+        gone.go()
+        full.pause()
+        await eventually(lambda: full.endings != [])
+        assert gone.endings == []
+
+
+async def test_one_too_far_behind_is_ended_unless_it_understands_a_resync(stage: Stage) -> None:
+    plain, asking = stage.join(transport="websocket", cursors=False), stage.join()
+    stage.world.start("a")
+    stage.world.feed(1).view.floor = 1
+    await turns()
+    assert (plain.endings, plain.written) == ([(Ending.BEHIND, b"")], [])
+    assert [list(data) for data in asking.events()] == [["reason"], ["MediaContainer"]]
+
+
+def watcher_of(connection: Connection) -> Watcher:
+    assert isinstance(connection.reader, Watcher)
+    return connection.reader
+
+
+async def test_an_end_is_said_once_and_nothing_is_written_behind_it(stage: Stage) -> None:
+    connection, other = stage.join(), stage.join()
+    for ending in (Ending.REVOKED, Ending.STOPPING, Ending.STALLED):
+        watcher_of(connection).end(ending)
+    stage.world.start("a")
+    await turns()
+    assert (connection.endings, connection.written) == ([(Ending.REVOKED, b"")], [])
+    connection.resume()
+    connection.go()
+    assert (connection.written, stage.released) == ([], [connection])
+    assert other.told() == [("started", "a")]
+
+
+async def test_the_farewell_ends_everyone_and_tells_event_streams_when_to_return(stage: Stage) -> None:
+    streams, socket = [stage.join() for _ in range(5)], stage.join(transport="websocket")
+    streams[0].go()
+    await stage.broadcaster.farewell(0.05)
+    for stream in streams[1:]:
+        ((ending, last),) = stream.endings
+        assert (ending, last.split(b"\r\n")[1].startswith(b"retry: ")) == (Ending.STOPPING, True)
+    assert len({stream.endings[0][1] for stream in streams[1:]}) > 1, "not all at the same time"
+    assert socket.endings == [(Ending.STOPPING, b"")]
+    assert streams[0].endings == []
+
+
+async def test_nothing_is_left_when_the_last_has_left(stage: Stage) -> None:
+    connections = [stage.join(scope) for scope in (1, 1, 2)]
+    assert (stage.tasks, len(stage.broadcaster)) == ({"headway-broadcast", "headway-ping"}, 3)
+    stage.world.start("a")  # and is on its way to them
+    for connection in connections:
+        connection.go()
+        connection.go()
+    await turns()
+    assert (stage.tasks, len(stage.broadcaster), len(stage.world.channels)) == (set(), 0, 0)
+    assert stage.released == connections
+    assert repr(stage.broadcaster) == "<Broadcaster watchers=0 channels=0>"
+    again = stage.join()
+    stage.world.start("b")
+    await turns()
+    assert again.told() == [("started", "b")]
+
+
+# All of it, in any order
+
+Step = tuple[str, int]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["start", "report", "end", "join", "resume since", "pause", "resume", "leave", "turn"]),
+        st.integers(0, 7),
+    ),
+    max_size=60,
+)
+
+
+class Play:
+    """Steps taken on a stage, and what each connection should have been told."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.activities: list[Activity] = []
+        self.history: list[tuple[str, str]] = []
+        """Lifecycle events in order; their revisions and those of reports are the positions."""
+        self.positions: list[int] = []
+        self.watching: dict[Connection, int] = {}
+        self.gone: dict[Connection, int] = {}
+
+    async def take(self, step: Step) -> None:
+        name, which = step
+        live = [activity for activity in self.activities if not activity.ended]
+        watching = list(self.watching)
+        if name == "start":
+            self._note("started", self.stage.world.start(str(len(self.activities))))
+        elif name == "report" and live:
+            self._replace(lifecycle.report(live[which % len(live)], Report(progress=which), 2.0))
+        elif name == "end" and live:
+            ended = self._replace(lifecycle.finish(live[which % len(live)], State.FAILED, 3.0))
+            self._note("ended", ended)
+        elif name in ("join", "resume since"):
+            position = self.stage.world.feed(1).view.revision
+            since = position if name == "join" else min(which, position)
+            self.watching[self.stage.join(since=since)] = since
+        elif name == "turn":
+            await turns(which)
+        elif watching:
+            connection = watching[which % len(watching)]
+            if name == "leave":
+                connection.go()
+                self.gone[connection] = self.watching.pop(connection)
+            else:
+                (connection.pause if name == "pause" else connection.resume)()
+
+    def expected(self, since: int) -> list[tuple[str, str]]:
+        return [event for event, position in zip(self.history, self.positions, strict=True) if position > since]
+
+    def _note(self, kind: str, activity: Activity) -> None:
+        self.history.append((kind, activity.uuid))
+        self.positions.append(activity.revision)
+        self.activities = [each for each in self.activities if each.uuid != activity.uuid] + [activity]
+
+    def _replace(self, changed: Activity) -> Activity:
+        record = self.stage.world.apply(changed)
+        self.activities = [record if each.uuid == record.uuid else each for each in self.activities]
+        return record
+
+    async def end(self) -> None:
+        for connection in self.watching:
+            connection.resume()
+        await turns()
+
+    def check(self) -> None:
+        for connection, since in self.gone.items():
+            told = lifecycle_told(connection)
+            assert told == self.expected(since)[: len(told)]
+        for connection, since in self.watching.items():
+            assert lifecycle_told(connection) == self.expected(since)
+            newest = {told["uuid"]: told["Activity"] for told in connection.notifications()}
+            for activity in self.activities:
+                if activity.revision <= since:
+                    assert activity.uuid not in newest
+                else:
+                    row = newest[activity.uuid]
+                    assert (row["state"], row["progress"]) == (activity.state.value, activity.progress.percent)
+
+
+def lifecycle_told(connection: Connection) -> list[tuple[str, str]]:
+    return [told for told in connection.told() if told[0] != "updated"]
+
+
+async def play(steps: list[Step]) -> None:
+    async with staged() as stage:
+        played = Play(stage)
+        for step in steps:
+            await played.take(step)
+        await played.end()
+        played.check()
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_everyone_is_told_each_lifecycle_event_once_and_in_order_whatever_happens(steps: list[Step]) -> None:
+    asyncio.run(play(steps))
