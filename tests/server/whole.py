@@ -11,7 +11,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 
 from headway.core.policy import Principal, Role
 from headway.hub import Activities
@@ -30,6 +32,8 @@ XML = ("Accept", "application/xml")
 EVENTS = "/:/eventsource/notifications"
 SOCKETS = "/:/websockets/notifications"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+both_paths = pytest.mark.parametrize("path", ["fast", "portable"], indirect=True, scope="module")
+"""For tests of streams, and whole modules of them: see the fixture ``path``."""
 USERS = {"alice": Role.USER, "bob": Role.USER, "rita": Role.READER, "rob": Role.REPORTER}
 
 
@@ -294,12 +298,15 @@ def by_name(connection: HTTPConnection) -> Principal | None:
 
 @asynccontextmanager
 async def in_memory(
-    activities: Activities | None = None, streams: StreamLimits | None = None, **options: Any
+    activities: Activities | None = None,
+    streams: StreamLimits | None = None,
+    middleware: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    **options: Any,
 ) -> AsyncIterator[Whole]:
     """A server of these parts, whose tokens are the names of its users. ``options`` are the ``Server``'s."""
     async with activities or Activities() as opened:
         service = Service(opened, by_name, streams=streams)
-        async with running(Guard(create_app(service)), on_stop=service.stop, **options) as (server, port):
+        async with running(Guard(middleware(create_app(service))), on_stop=service.stop, **options) as (server, port):
             yield Whole(port, server, service, {}, Path())
 
 

@@ -36,6 +36,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Who writes the rest of the answer, once that is not the application."""
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last; uvicorn's ``cycle`` is the last that came."""
+        self._answering: asyncio.Task[Any] | None = None
+        """Runs the application."""
         self._deadline: asyncio.TimerHandle | None = None
         self._refused = False
         self._head_open = False
@@ -173,8 +175,14 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self._running
         if cycle is None or self.transport.is_closing() or self.flow.write_paused:
             return None
-        # Not begun: something in between holds it back, and may change what follows. Not chunked: it has a length.
-        if not cycle.response_started or cycle.response_complete or not cycle.chunked_encoding:
+        # In another task, or not begun: something in between passes it on, and may change what follows. Not chunked: it
+        # has a length.
+        if (
+            asyncio.current_task() is not self._answering
+            or not cycle.response_started
+            or cycle.response_complete
+            or not cycle.chunked_encoding
+        ):
             return None
         self._outlet = Outlet(self.transport, reader, self._last_words)
         return self._outlet
@@ -185,7 +193,9 @@ class HttpProtocol(HttpToolsProtocol):
         return last + b"0\r\n\r\n"
 
     async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
+        self._answering = asyncio.current_task()
         await self._application(scope, receive, send)
+        self._answering = None
         if self._outlet is not None:
             await self._outlet.wait()
 

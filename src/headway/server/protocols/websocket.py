@@ -39,6 +39,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._application, self.app = self.app, self._answered
         self._outlet: Outlet | None = None
         """Who writes, once that is not the application."""
+        self._answering: asyncio.Task[Any] | None = None
+        """Runs the application."""
         self.conn = _Connection(self.limits, self.logger)
         self._failed = False
 
@@ -139,7 +141,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _attach(self, reader: Reader) -> Outlet | None:
         if not self.handshake_complete or self.close_sent or self.disconnected or self.transport.is_closing():
             return None
-        if not self.writable.is_set():
+        if asyncio.current_task() is not self._answering or not self.writable.is_set():
             return None
         if self.read_paused:
             self.read_paused = False
@@ -159,7 +161,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return last + b"".join(self.conn.data_to_send())
 
     async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
+        self._answering = asyncio.current_task()
         await self._application(scope, receive, send)
+        self._answering = None
         if self._outlet is not None:
             await self._outlet.wait()
 
