@@ -109,10 +109,12 @@ def _latency(running: Running, plan: Plan, reader: Reader) -> dict[str, float]:
     _open_the_gates(running, plan)
     reader.count(FILL)
     _close_the_gates(running)
-    reader.count(SETTLED)
+    settled = reader.count(SETTLED)
     reading = reader.go(plan.seconds * LONGER, CALM)
     if not reading.sound:
         raise Failed(f"{reading.lost} frames lost, {reading.cut} cut, {reading.closed} connections closed")
+    if reading.unread != settled.unread:
+        raise Failed("the buffers of the stalled were not full")
     memory = resident_bytes(running.process.pid) / 2**20
     return {"p50": reading.p50, "p99": reading.p99, "unread": float(reading.unread), "memory": memory}
 

@@ -17,13 +17,14 @@ VALUES = {"reports": 1.0, "deliveries": 1.0, "cpu": 0.1, "memory": 1.0, "ended":
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flood, "TAIL", 0.3)
-    monkeypatch.setattr(flood, "FILL", 0.3)
+    monkeypatch.setattr(flood, "FILL", 0.6)
+    monkeypatch.setattr(flood, "LONGER", 1)
     monkeypatch.setattr(flood, "SETTLED", 0.1)
 
 
 def test_it_measures_a_flood_and_stalled_readers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "flood.json"
-    few = ["--watchers", "10", "--activities", "3", "--rate", "400", "--rounds", "1", "--seconds", "0.4"]
+    few = ["--watchers", "10", "--activities", "10", "--rate", "400", "--rounds", "1", "--seconds", "0.4"]
     flood.main([*few, "--peers", "fast", "--protocol", "sse", "--json", str(file)])
     told = json.loads(file.read_bytes())
     assert [one["error"] for one in told["rounds"]] == [None] * 3
