@@ -18,7 +18,18 @@ from headway.server.identity.grants import SWEEP
 from headway.server.identity.identities import POLL
 from headway.server.service import StreamLimits
 from tests.server.harness import DEADLINE, connected
-from tests.server.whole import EVENTS, Events, Whole, eventually, head, in_memory, make_tokens, revoke, standalone
+from tests.server.whole import (
+    EVENTS,
+    Events,
+    Whole,
+    both_ways,
+    eventually,
+    head,
+    in_memory,
+    make_tokens,
+    revoke,
+    standalone,
+)
 
 
 async def refused(whole: Whole, token: str) -> None:
@@ -32,6 +43,7 @@ def test_the_end_of_a_token_is_noticed_within_a_second() -> None:
     assert POLL + SWEEP < 1
 
 
+@both_ways
 @pytest.mark.parametrize("how", ["revoked", "demoted", "deleted"])
 async def test_both_kinds_of_stream_end_with_their_token(tmp_path: Path, how: str) -> None:
     async with (
@@ -60,6 +72,7 @@ async def test_both_kinds_of_stream_end_with_their_token(tmp_path: Path, how: st
         await eventually(lambda: len(whole.service.places) == 1)
 
 
+@both_ways
 async def test_both_kinds_of_stream_end_when_their_token_expires(tmp_path: Path) -> None:
     async with standalone(tmp_path, {}) as whole:
         token = make_tokens(tmp_path, {"carol": Role.USER}, expires_at=time.time() + 1.5)["carol"]
@@ -76,6 +89,7 @@ async def test_both_kinds_of_stream_end_when_their_token_expires(tmp_path: Path)
 # The server stops
 
 
+@both_ways
 async def test_streams_end_in_band_when_the_server_stops() -> None:
     async with (
         in_memory(streams=StreamLimits(farewell=0.05)) as whole,
@@ -94,6 +108,7 @@ async def test_streams_end_in_band_when_the_server_stops() -> None:
         assert await socket.client.close_code() == 1012
 
 
+@both_ways
 async def test_an_event_stream_that_comes_while_the_server_stops_is_told_to_return() -> None:
     async with in_memory(streams=StreamLimits(farewell=60, farewell_each=60)) as whole, whole.events("alice") as open:
         await open.event()
@@ -112,6 +127,20 @@ async def test_an_event_stream_that_comes_while_the_server_stops_is_told_to_retu
         assert (await open.next()).told == ("started", uuid)
 
 
+@both_ways
+async def test_a_stop_does_not_wait_for_the_turns_of_those_who_have_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("headway.server.serve.FAREWELL", DEADLINE)
+    forever = StreamLimits(farewell=1e9, farewell_each=1e9)
+    async with asyncio.timeout(DEADLINE / 2), in_memory(streams=forever) as whole, whole.events("alice") as stream:
+        await stream.event()
+        whole.server.stop()
+        await eventually(whole.service.stopping.is_set)
+    assert "were not closed" not in caplog.text
+
+
+@both_ways
 async def test_farewells_are_spread() -> None:
     async with in_memory(streams=StreamLimits(farewell=0.3)) as whole:
         loop, ends = asyncio.get_running_loop(), []
@@ -129,6 +158,7 @@ async def test_farewells_are_spread() -> None:
         assert ends[-1] - ends[0] > 0.03, "thirty ends at random within 0.3 seconds"
 
 
+@both_ways
 async def test_a_client_that_reads_nothing_does_not_keep_the_server(caplog: pytest.LogCaptureFixture) -> None:
     large = Activities(limits=Limits(live_per_owner=4_000))
     async with in_memory(large, streams=StreamLimits(farewell=0)) as whole:

@@ -38,7 +38,7 @@ class StreamLimits(msgspec.Struct, frozen=True):
     stall: float = 30.0
     """Seconds that a client may leave its socket undrained."""
     farewell: float = 5.0
-    """Seconds over which streams are closed when the server stops, so that clients do not return all at once; at most."""
+    """Seconds, at most, over which streams are closed when the server stops: clients must not all return at once."""
     farewell_each: float = 0.01
     """Seconds of these for each stream: a few clients can all return at once."""
 
@@ -123,5 +123,8 @@ class Service:
     async def stop(self) -> None:
         """Take no more streams and end those there are; returns when they have ended."""
         self.stopping.set()
-        await self.broadcaster.farewell(self.farewell)
-        await self.places.emptied()
+        farewell = asyncio.get_running_loop().create_task(self.broadcaster.farewell(self.farewell))
+        try:
+            await self.places.emptied()  # also before everyone has had a turn: clients may leave by themselves
+        finally:
+            farewell.cancel()

@@ -133,9 +133,9 @@ class Streams:
     def _handed_over(self, connection: HTTPConnection, opening: Opening, place: ExitStack) -> bool:
         """Let the broadcaster go on with the stream, and with its place, where the server offers that."""
         attach: Attach | None = connection.scope.get("extensions", {}).get(EXTENSION, {}).get("attach")
-        if attach is None:
-            return False
         service = self._service
+        if attach is None or service.stopping.is_set():  # the broadcaster has counted whom it says farewell to
+            return False
         with ExitStack() as held:
             channel = service.channels.join(opening.key)
             held.callback(service.channels.leave, channel)
