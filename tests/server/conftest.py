@@ -11,10 +11,10 @@ from tests.server.whole import Whole, standalone
 
 
 @pytest.fixture(scope="module", autouse=True)
-def path(request: pytest.FixtureRequest) -> Iterator[str]:
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """How streams are written: past ASGI ("fast"), or by its ``send`` ("portable"), as under servers of others.
 
-    Tests for which that matters run on both: ``@both_paths`` of ``whole``.
+    Tests for which that matters run on both: ``@both_ways`` of ``whole``.
     """
     taken = getattr(request, "param", "fast")
     with pytest.MonkeyPatch.context() as patch:
@@ -25,7 +25,7 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def whole(tmp_path_factory: pytest.TempPathFactory, path: str) -> AsyncIterator[Whole]:
+async def whole(tmp_path_factory: pytest.TempPathFactory, way: str) -> AsyncIterator[Whole]:
     """What ``headway serve`` runs, with a token for each of a few users."""
     async with standalone(tmp_path_factory.mktemp("data")) as server:
         yield server

@@ -9,7 +9,7 @@ import pytest
 
 from headway.server.service import StreamLimits
 from tests.server.harness import connected
-from tests.server.whole import EVENTS, JSON, UNKNOWN, XML, Whole, eventually, head, in_memory
+from tests.server.whole import EVENTS, JSON, UNKNOWN, XML, Whole, both_ways, eventually, head, in_memory
 
 CURSOR = rb"[A-Za-z0-9_-]{22}"
 OCTETS = ("Accept", "application/octet-stream")
@@ -42,12 +42,14 @@ async def test_the_generated_clients_get_octets_with_the_same_body(whole: Whole)
         assert stream.headers["content-type"] == "text/event-stream"
 
 
+@both_ways
 async def test_a_ping_opens_the_stream_and_comes_again(quick: Whole) -> None:
     async with quick.events("alice") as stream:
         for _ in range(5):
             assert re.fullmatch(rb"event: ping\ndata: \{\}\nid: %b" % CURSOR, await stream.block())
 
 
+@both_ways
 async def test_events_have_plexs_shape_to_the_byte(whole: Whole) -> None:
     async with whole.events("alice") as stream:
         await stream.event()
@@ -60,6 +62,7 @@ async def test_events_have_plexs_shape_to_the_byte(whole: Whole) -> None:
         await whole.change(uuid, state="succeeded")
 
 
+@both_ways
 async def test_the_life_of_an_activity(whole: Whole) -> None:
     async with whole.events("alice") as stream:
         await stream.event()
@@ -85,6 +88,7 @@ async def test_a_success_ends_with_100(whole: Whole) -> None:
         assert (ended.row["progress"], ended.row["state"]) == (100, "succeeded")
 
 
+@both_ways
 async def test_users_hear_of_their_own_and_admins_of_all(whole: Whole) -> None:
     async with whole.events("alice") as hers, whole.events("bob") as his, whole.events("admin") as all:
         for stream in (hers, his, all):
@@ -99,6 +103,7 @@ async def test_users_hear_of_their_own_and_admins_of_all(whole: Whole) -> None:
         ]
 
 
+@both_ways
 @pytest.mark.parametrize(
     ("query", "heard"),
     [
@@ -138,6 +143,7 @@ async def test_a_stream_can_be_narrowed(whole: Whole, narrowing: str) -> None:
         assert [event.told for event in await stream.until(wanted)] == [("ended", wanted)]
 
 
+@both_ways
 async def test_a_stream_narrowed_to_unknown_or_foreign_is_silent_alike(quick: Whole) -> None:
     foreign = (await quick.start("bob"))["uuid"]
     for uuid in (foreign, UNKNOWN):
@@ -178,6 +184,7 @@ async def test_head_answers_and_ends(quick: Whole) -> None:
     assert len(quick.service.places) == 0
 
 
+@both_ways
 async def test_more_streams_than_a_user_or_the_server_may_have_are_refused(quick: Whole) -> None:
     async with quick.events("alice"), quick.events("alice"), quick.events("alice") as last:
         await last.event()

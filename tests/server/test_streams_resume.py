@@ -11,7 +11,7 @@ from headway.core.view import View
 from headway.hub import Activities
 from headway.server.cursors import Cursors
 from headway.server.service import StreamLimits
-from tests.server.whole import Event, Events, Whole, in_memory
+from tests.server.whole import Event, Events, Whole, both_ways, in_memory
 
 GARBAGE = ["x", "A" * 22, "A" * 21 + "=", "!" * 22, "a b", "ü", "A" * 600, "0"]
 
@@ -30,6 +30,7 @@ async def told(stream: Events, uuid: str, kind: str = "ended") -> list[tuple[str
     return [event.told for event in await stream.until(uuid, kind)]
 
 
+@both_ways
 async def test_list_then_watch_misses_and_repeats_nothing(whole: Whole) -> None:
     old = (await whole.start())["uuid"]
     await whole.change(old, progress=10)
@@ -71,6 +72,7 @@ async def test_an_eventsource_that_comes_back_repeats_its_url_and_still_misses_n
         assert await told(stream, uuid) == [("started", uuid), ("ended", uuid)]
 
 
+@both_ways
 async def test_any_event_can_be_resumed_from(whole: Whole) -> None:
     cursor = await cursor_of(whole)
     uuids = [(await whole.start())["uuid"] for _ in range(4)]
@@ -88,6 +90,7 @@ async def test_any_event_can_be_resumed_from(whole: Whole) -> None:
         assert [one for one in [*read, *rest] if one[0] != "updated"] == lifecycle
 
 
+@both_ways
 async def test_a_start_told_with_its_end_looks_like_a_start(whole: Whole) -> None:
     cursor = await cursor_of(whole)
     uuid = (await whole.start(title="a", cancellable=True))["uuid"]
@@ -100,6 +103,7 @@ async def test_a_start_told_with_its_end_looks_like_a_start(whole: Whole) -> Non
     assert (ended.row["progress"], ended.row["state"], ended.row["error"]) == (70, "failed", "x")
 
 
+@both_ways
 async def test_a_snapshot_is_the_list_and_the_stream_goes_on_from_it(whole: Whole) -> None:
     uuid = (await whole.start(type="snap", title="here"))["uuid"]
     async with whole.events("alice", "?snapshot=1&type=snap") as stream:
@@ -115,6 +119,7 @@ async def test_a_snapshot_is_the_list_and_the_stream_goes_on_from_it(whole: Whol
         assert await told(stream, uuid) == [("ended", uuid)]
 
 
+@both_ways
 async def test_nothing_is_replayed_unless_asked_for(whole: Whole) -> None:
     await whole.start()
     async with whole.events("alice") as stream:
@@ -138,6 +143,7 @@ async def resynced(stream: Events) -> tuple[Event, Event, Event]:
     return opening, resync, snapshot
 
 
+@both_ways
 @pytest.mark.parametrize("garbage", GARBAGE)
 async def test_an_unknown_cursor_is_told_in_band(small: Whole, garbage: str) -> None:
     uuid = (await small.start())["uuid"]
@@ -167,6 +173,7 @@ async def test_a_foreign_or_outdated_cursor_is_an_unknown_one(small: Whole) -> N
             assert (resync.data, snapshot.data) == ({"reason": "unknown"}, {"MediaContainer": {"size": 0}})
 
 
+@both_ways
 async def test_a_forgotten_past_is_told_in_band(small: Whole) -> None:
     cursor = await cursor_of(small)
     uuid = (await small.start())["uuid"]
@@ -191,6 +198,7 @@ async def test_one_whose_past_is_forgotten_does_not_show_in_anothers_stream(smal
         assert (await stream.event()).told == ("started", uuid)
 
 
+@both_ways
 async def test_a_cursor_of_a_silent_stream_is_as_good(small: Whole) -> None:
     async with small.events("alice", "?filters=log") as silent:
         last = await silent.event()

@@ -18,7 +18,7 @@ from headway.hub import Activities
 from headway.server.protocols import Limits as ConnectionLimits
 from headway.server.service import StreamLimits
 from tests.server.harness import DEADLINE, Client, connected
-from tests.server.whole import EVENTS, Events, Whole, eventually, head, in_memory
+from tests.server.whole import EVENTS, Events, Whole, both_ways, eventually, head, in_memory
 
 MANY = 4_000
 """Activities of 4 kB each: as one snapshot, more than the buffers between two processes take."""
@@ -38,12 +38,13 @@ async def fill(activities: Activities) -> None:
 
 
 @pytest.fixture(scope="module")
-async def full() -> AsyncIterator[Whole]:
+async def full(way: str) -> AsyncIterator[Whole]:
     async with in_memory(large()) as whole:
         await fill(whole.activities)
         yield whole
 
 
+@both_ways
 async def test_a_flood_of_reports_is_conflated_and_lifecycle_is_not(full: Whole) -> None:
     loop, activities = asyncio.get_running_loop(), full.activities
     async with full.events("alice", "?type=test.flood") as stream:
@@ -67,6 +68,7 @@ async def test_a_flood_of_reports_is_conflated_and_lifecycle_is_not(full: Whole)
     assert numbers[-2] == 19_999, "the last state was seen before the end"
 
 
+@both_ways
 async def test_a_stalled_reader_is_skipped_catches_up_and_harms_nobody(full: Whole) -> None:
     activities = full.activities
     slow_uuid = (await full.start(type="test.slow"))["uuid"]
@@ -105,6 +107,7 @@ async def rest(stream: Events) -> list[Any]:
     raise AssertionError("the stream ended as if nothing was missing")
 
 
+@both_ways
 @pytest.mark.parametrize("by", ["connection", "stream"])
 async def test_one_that_stays_stalled_is_cut_off_and_resumes_without_loss(by: str, caplog: Any) -> None:
     streams = StreamLimits(stall=0.2 if by == "stream" else DEADLINE)
@@ -133,6 +136,7 @@ async def test_one_that_stays_stalled_is_cut_off_and_resumes_without_loss(by: st
     assert [record for record in caplog.records if record.exc_info] == []
 
 
+@both_ways
 async def test_a_stalled_websocket_is_cut_off_too(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with in_memory(large(), streams=StreamLimits(stall=0.2)) as whole:

@@ -9,7 +9,7 @@ import pytest
 
 from headway.server.service import StreamLimits
 from tests.server.harness import BINARY, PING, PONG, TEXT, connected
-from tests.server.whole import JSON, SOCKETS, Answer, Whole, eventually, in_memory, read_answer
+from tests.server.whole import JSON, SOCKETS, Answer, Whole, both_ways, eventually, in_memory, read_answer
 
 PATHS = ["/:/websockets/notifications", "/:/websocket/notifications"]
 HANDSHAKE = [
@@ -33,6 +33,7 @@ async def refused(whole: Whole, path: str, token: str | None, *headers: tuple[st
         return await read_answer(client)
 
 
+@both_ways
 @pytest.mark.parametrize("path", PATHS)
 async def test_both_paths_tell_the_life_of_an_activity(whole: Whole, path: str) -> None:
     async with whole.socket("alice", path=path) as socket:
@@ -47,6 +48,7 @@ async def test_both_paths_tell_the_life_of_an_activity(whole: Whole, path: str) 
         assert (last["event"], last["uuid"], last["Activity"]["progress"]) == ("ended", uuid, 100)
 
 
+@both_ways
 async def test_a_frame_has_plexs_shape_to_the_byte(whole: Whole) -> None:
     async with whole.socket("alice") as socket:
         uuid = (await whole.start(title="Films", Context={"key": "a frame"}))["uuid"]
@@ -58,6 +60,7 @@ async def test_a_frame_has_plexs_shape_to_the_byte(whole: Whole) -> None:
         )
 
 
+@both_ways
 async def test_several_changes_are_several_frames(whole: Whole) -> None:
     cursor = (await whole.ask("GET", "/activities", "alice")).headers["x-headway-cursor"]
     uuids = [(await whole.start())["uuid"] for _ in range(5)]
@@ -72,6 +75,7 @@ async def test_several_changes_are_several_frames(whole: Whole) -> None:
 # What is said to it
 
 
+@both_ways
 async def test_junk_is_read_and_ignored(whole: Whole) -> None:
     async with whole.socket("alice") as socket:
         junk = [(TEXT, b"junk"), (TEXT, b""), (BINARY, b"\x00\xff"), (TEXT, b'{"type":"subscribe"}'), (BINARY, b"")]
@@ -83,6 +87,7 @@ async def test_junk_is_read_and_ignored(whole: Whole) -> None:
         assert (await socket.next())["uuid"] == uuid
 
 
+@both_ways
 async def test_a_client_that_talks_all_the_time_hears_everything(whole: Whole) -> None:
     async with whole.socket("alice") as socket:
 
@@ -98,6 +103,7 @@ async def test_a_client_that_talks_all_the_time_hears_everything(whole: Whole) -
         talking.cancel()
 
 
+@both_ways
 async def test_pings_are_answered(whole: Whole) -> None:
     async with whole.socket("alice") as socket:
         for payload in (b"", b"1234", b"x" * 125):
@@ -105,6 +111,7 @@ async def test_pings_are_answered(whole: Whole) -> None:
             assert await socket.client.frame() == (PONG, payload)
 
 
+@both_ways
 async def test_a_close_is_answered_and_leaves_nothing(small: Whole) -> None:
     async with small.socket("alice") as socket:
         await eventually(lambda: len(small.service.places) == 1)
@@ -117,6 +124,7 @@ async def test_a_close_is_answered_and_leaves_nothing(small: Whole) -> None:
 # Filters, snapshots, cursors
 
 
+@both_ways
 async def test_filters_and_narrowing(whole: Whole) -> None:
     async with (
         whole.socket("alice", "?filters=-activity") as silent,
@@ -129,6 +137,7 @@ async def test_filters_and_narrowing(whole: Whole) -> None:
         assert await silent.client.frame() == (PONG, b"!")
 
 
+@both_ways
 async def test_cursors_are_told_only_to_those_who_resume_or_ask_for_a_snapshot(whole: Whole) -> None:
     cursor = (await whole.ask("GET", "/activities", "alice")).headers["x-headway-cursor"]
     async with (
@@ -153,6 +162,7 @@ async def test_cursors_are_told_only_to_those_who_resume_or_ask_for_a_snapshot(w
             assert (notification["event"], notification["uuid"]) == ("ended", uuid)
 
 
+@both_ways
 async def test_an_unknown_cursor_is_told_in_band(small: Whole) -> None:
     uuid = (await small.start())["uuid"]
     async with small.socket("alice", "?since=garbage") as socket:
@@ -202,6 +212,7 @@ async def test_a_bad_argument_is_400(whole: Whole, query: str) -> None:
     assert (await refused(whole, f"{SOCKETS}?{query}", "alice")).error == (400, "invalid_input")
 
 
+@both_ways
 async def test_it_is_503_while_the_server_stops(small: Whole) -> None:
     async with small.socket("alice"):
         small.server.stop()
@@ -222,6 +233,7 @@ async def test_no_compression_and_no_sub_protocol_is_agreed_on(whole: Whole) -> 
         assert {"sec-websocket-extensions", "sec-websocket-protocol"} & set(headers) == set()
 
 
+@both_ways
 async def test_one_clients_garbage_closes_its_socket_and_nobody_elses(whole: Whole) -> None:
     async with whole.socket("alice") as other:
         garbage: dict[bytes, int] = {
@@ -238,6 +250,7 @@ async def test_one_clients_garbage_closes_its_socket_and_nobody_elses(whole: Who
         assert (await other.next())["uuid"] == uuid
 
 
+@both_ways
 async def test_one_that_fell_behind_what_is_remembered_is_closed_unless_it_has_cursors(small: Whole) -> None:
     async with small.socket("alice") as plain, small.socket("alice", "?snapshot=1") as asking:
         await asking.container()

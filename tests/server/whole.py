@@ -32,8 +32,8 @@ XML = ("Accept", "application/xml")
 EVENTS = "/:/eventsource/notifications"
 SOCKETS = "/:/websockets/notifications"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-both_paths = pytest.mark.parametrize("path", ["fast", "portable"], indirect=True, scope="module")
-"""For tests of streams, and whole modules of them: see the fixture ``path``."""
+both_ways = pytest.mark.parametrize("way", ["fast", "portable"], indirect=True, scope="module")
+"""For tests of streams, and whole modules of them: see the fixture ``way``."""
 USERS = {"alice": Role.USER, "bob": Role.USER, "rita": Role.READER, "rob": Role.REPORTER}
 
 

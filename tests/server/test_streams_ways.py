@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.server.harness import connected
-from tests.server.whole import EVENTS, Events, Whole, both_paths, eventually, head, in_memory, read_answer
+from tests.server.whole import EVENTS, Events, Whole, both_ways, eventually, head, in_memory, read_answer
 
 ORIGIN = ("Origin", "http://localhost")
 PACKED = ("Accept-Encoding", "gzip")
@@ -28,12 +28,12 @@ def taken(whole: Whole) -> tuple[int, int]:
     return len(whole.service.places), len(whole.service.broadcaster)
 
 
-@both_paths
-async def test_a_stream_takes_the_way_that_its_server_offers(path: str) -> None:
+@both_ways
+async def test_a_stream_takes_the_way_that_its_server_offers(way: str) -> None:
     async with in_memory() as whole, whole.events("alice") as stream, whole.socket("alice") as socket:
         await stream.event()
         await eventually(lambda: len(whole.service.places) == 2)
-        assert taken(whole) == (2, 2 if path == "fast" else 0)
+        assert taken(whole) == (2, 2 if way == "fast" else 0)
         uuid = (await whole.start())["uuid"]
         assert (await stream.next()).told[1] == (await socket.next())["uuid"] == uuid
 
@@ -108,8 +108,8 @@ async def test_a_stream_is_the_same_with_middleware_around_it(
 # Clients that do something else on the connection of a stream
 
 
-@both_paths
-async def test_a_second_request_waits_and_goes_with_the_stream(path: str) -> None:
+@both_ways
+async def test_a_second_request_waits_and_goes_with_the_stream(way: str) -> None:
     async with in_memory() as whole, whole.events("alice") as stream:
         await stream.event()
         stream.client.send(whole.request("GET", "/activities", "alice"))
@@ -118,8 +118,8 @@ async def test_a_second_request_waits_and_goes_with_the_stream(path: str) -> Non
     await eventually(lambda: taken(whole) == (0, 0))
 
 
-@both_paths
-async def test_a_stream_after_other_answers_on_its_connection(path: str) -> None:
+@both_ways
+async def test_a_stream_after_other_answers_on_its_connection(way: str) -> None:
     async with in_memory() as whole, connected(whole.port) as client:
         for _ in range(2):
             client.send(whole.request("GET", "/activities", "alice"))
@@ -129,12 +129,12 @@ async def test_a_stream_after_other_answers_on_its_connection(path: str) -> None
         client.send(whole.request("GET", EVENTS, "alice"))
         assert (await head(client))[0] == 200
         await client.until(b"event: ping")
-        assert taken(whole) == (1, 1 if path == "fast" else 0)
+        assert taken(whole) == (1, 1 if way == "fast" else 0)
 
 
-@both_paths
+@both_ways
 @pytest.mark.parametrize("how", ["half-close", "rubbish", "reset"])
-async def test_whoever_leaves_in_whatever_way_leaves_nothing_behind(path: str, how: str) -> None:
+async def test_whoever_leaves_in_whatever_way_leaves_nothing_behind(way: str, how: str) -> None:
     async with in_memory() as whole, whole.events("alice") as other:
         await other.event()
         before = len(asyncio.all_tasks())
@@ -149,14 +149,14 @@ async def test_whoever_leaves_in_whatever_way_leaves_nothing_behind(path: str, h
                     stream.client.writer.transport.abort()
                 if how != "reset":
                     assert await stream.client.rest() == b""
-        await eventually(lambda: taken(whole) == (1, 1 if path == "fast" else 0))
+        await eventually(lambda: taken(whole) == (1, 1 if way == "fast" else 0))
         await eventually(lambda: len(asyncio.all_tasks()) <= before)
         uuid = (await whole.start())["uuid"]
         assert (await other.next()).told == ("started", uuid)
 
 
-@both_paths
-async def test_a_client_of_http_1_0_is_served_as_a_proxy_that_speaks_it_expects(path: str) -> None:
+@both_ways
+async def test_a_client_of_http_1_0_is_served_as_a_proxy_that_speaks_it_expects(way: str) -> None:
     async with in_memory() as whole, connected(whole.port) as client:
         client.send(whole.request("GET", EVENTS, "alice").replace(b"HTTP/1.1", b"HTTP/1.0"))
         stream = Events(client, *(await head(client)))
