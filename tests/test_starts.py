@@ -1,6 +1,7 @@
 """The start of an activity: once for each key, under a parent that takes it, with nothing left behind when it fails."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -81,3 +82,20 @@ async def test_a_parent_is_a_live_activity_of_the_same_user(owner: int) -> None:
         parent = await activities.run(owner=3 - owner)
         with pytest.raises(NotFound, match=r"^parentUUID: there is no such running activity$"):
             await activities.run(owner=owner, parent=parent.uuid)
+
+
+async def test_a_start_that_was_given_up_and_then_failed_troubles_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        parent = await activities.run()
+        store.hold()
+        starting = asyncio.create_task(activities.run(parent=parent.uuid))
+        await until(lambda: len(store.commits) == 2)
+        starting.cancel()
+        await asyncio.wait({starting})
+        store.failure = Unavailable("away")
+        store.release()
+        await until(lambda: not activities.registry.live[parent.uuid].children)
+        gc.collect()
+        await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text

@@ -76,7 +76,13 @@ class Starts:
             committing = asyncio.ensure_future(self._store.commit([Write(started, None)]))
             # Whoever gives up waiting must not take away what the start needs while it is on its way.
             room = room.pop_all()
-            committing.add_done_callback(lambda _: room.close())
+
+            def settled(commit: asyncio.Future[list[int | None]]) -> None:
+                room.close()
+                if not commit.cancelled():
+                    commit.exception()  # nobody else may look at it
+
+            committing.add_done_callback(settled)
         (revision,) = await asyncio.shield(committing)
         return revision is not None
 
