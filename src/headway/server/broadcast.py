@@ -164,7 +164,8 @@ class Broadcaster:
         if not others:
             del self._watchers[watcher.channel]
             self._unfollow.pop(watcher.channel)()
-        watcher.release()
+        release, watcher.release = watcher.release, _nowhere
+        release()
         if not self._watchers:
             self._rest()
 

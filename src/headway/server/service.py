@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 import msgspec
 
@@ -54,26 +53,50 @@ class Places:
     def __len__(self) -> int:
         return self._taken.total()
 
-    @contextmanager
-    def take(self, user: int) -> Iterator[None]:
-        """A place for a stream while the block runs; raises ``TooMany`` or ``Unavailable``."""
+    def take(self, user: int) -> Place:
+        """A place for a stream; raises ``TooMany`` or ``Unavailable``."""
         if self._taken[user] >= self._limits.per_user:
             raise TooMany(f"{self._limits.per_user} streams of this user are open; close some first")
         if len(self) >= self._limits.total:
             raise Unavailable(f"{self._limits.total} streams are open on this server; try again later")
         self._taken[user] += 1
-        try:
-            yield
-        finally:
-            self._taken[user] -= 1
-            if not self._taken[user]:
-                del self._taken[user]
-            self._left.fire()
+        return Place(self, user)
+
+    def leave(self, user: int) -> None:
+        """A stream has ended."""
+        self._taken[user] -= 1
+        if not self._taken[user]:
+            del self._taken[user]
+        self._left.fire()
 
     async def emptied(self) -> None:
         """Wait until no stream is open."""
         while self._taken:
             await self._left.wait()
+
+
+class Place:
+    """One stream's. It is left at the end of a ``with`` block, or later by who keeps it."""
+
+    __slots__ = ("_kept", "_places", "_user")
+
+    def __init__(self, places: Places, user: int) -> None:
+        self._places, self._user, self._kept = places, user, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.leave()
+
+    def keep(self) -> None:
+        """Stay when the block ends."""
+        self._kept = True
+
+    def leave(self) -> None:
+        """To be called once."""
+        self._places.leave(self._user)
 
 
 class Service:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from headway.server.answers import arguments_of, disconnected, grant_of, header,
 from headway.server.broadcast import EXTENSION, Attach, Watcher
 from headway.server.channels import Channel, ChannelKey, Frames, Gap
 from headway.server.ending import Ending, retry
-from headway.server.service import Service
+from headway.server.service import Place, Service
 from headway.wire import query, sse
 from headway.wire.query import Arguments
 from headway.wire.sse import ResyncReason
@@ -68,8 +69,7 @@ class Streams:
         """``GET /:/eventsource/notifications``."""
         request = Request(scope)
         opening = self._opening(request, "sse", request.headers.get("last-event-id") or None)
-        with ExitStack() as place:
-            place.enter_context(self._service.places.take(grant_of(request).principal.user))
+        with self._service.places.take(grant_of(request).principal.user) as place:
             await send(_stream_start(request.headers))
             if request.method == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
@@ -98,8 +98,7 @@ class Streams:
             if self._service.stopping.is_set():
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
-            with ExitStack() as place:
-                place.enter_context(self._service.places.take(grant_of(websocket).principal.user))
+            with self._service.places.take(grant_of(websocket).principal.user) as place:
                 await websocket.accept()
                 if not self._handed_over(websocket, opening, place):
                     await self._talk(websocket, opening)
@@ -130,22 +129,32 @@ class Streams:
             since=since,
         )
 
-    def _handed_over(self, connection: HTTPConnection, opening: Opening, place: ExitStack) -> bool:
+    def _handed_over(self, connection: HTTPConnection, opening: Opening, place: Place) -> bool:
         """Let the broadcaster go on with the stream, and with its place, where the server offers that."""
         attach: Attach | None = connection.scope.get("extensions", {}).get(EXTENSION, {}).get("attach")
         service = self._service
         if attach is None or service.stopping.is_set():  # the broadcaster has counted whom it says farewell to
             return False
-        with ExitStack() as held:
-            channel = service.channels.join(opening.key)
-            held.callback(service.channels.leave, channel)
-            watcher = Watcher(service.broadcaster, channel, opening.silent)
-            held.callback(service.grants.watch(grant_of(connection), lambda: watcher.end(Ending.REVOKED)))
-            if not service.broadcaster.join(watcher, attach, lambda: self._begin(channel, opening)):
-                return False
-            held.push(place.pop_all())
-            watcher.release = held.pop_all().close
-        return True
+        channel = service.channels.join(opening.key)
+        watcher = Watcher(service.broadcaster, channel, opening.silent)
+        unwatch = service.grants.watch(grant_of(connection), partial(watcher.end, Ending.REVOKED))
+
+        def release() -> None:
+            unwatch()
+            service.channels.leave(channel)
+            place.leave()
+
+        joined = False
+        try:
+            joined = service.broadcaster.join(watcher, attach, lambda: self._begin(channel, opening))
+        finally:
+            if joined:
+                place.keep()
+                watcher.release = release
+            else:
+                unwatch()
+                service.channels.leave(channel)
+        return joined
 
     def _begin(self, channel: Channel, opening: Opening) -> tuple[Frames, int]:
         opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)

@@ -197,7 +197,17 @@ class HttpProtocol(HttpToolsProtocol):
         await self._application(scope, receive, send)
         self._answering = None
         if self._outlet is not None:
+            del scope, receive, send
+            self._forget_request()
             await self._outlet.wait()
+
+    def _forget_request(self) -> None:
+        """What is an open stream's for long should be small."""
+        cycle = self._running
+        if cycle is not None and cycle is self.cycle:
+            cycle.disconnected = True  # the application has nothing more to say or to hear
+            self.scope = cycle.scope = {}  # type: ignore[typeddict-item]
+            self.headers, self.url = [], b""
 
     def _take_origin_form(self) -> None:
         """RFC 9112, section 3.2.2: a target with a host in it counts, and the Host header beside it does not."""

@@ -28,7 +28,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     limits: ClassVar[Limits] = Limits()
     app: ASGIApp
-    conn: ServerProtocol
+    conn: _Connection
+    queue: Any
     frames: list[bytes]
     disconnected: bool
     close_sent: bool
@@ -117,6 +118,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         await super().send(message)
+        if message["type"] == "websocket.accept" and self.handshake_complete:
+            self.conn.forget_handshake()
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = True  # refused, but complete; uvicorn would log an error for each
 
@@ -165,6 +168,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await self._application(scope, receive, send)
         self._answering = None
         if self._outlet is not None:
+            del scope, receive, send
+            # What is an open stream's for long should be small.
+            del self.scope, self.request, self.response
+            self.queue = _Nobody()
             await self._outlet.wait()
 
     def _answer_bad_handshake(self) -> None:
@@ -173,6 +180,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             answer = self.conn.reject(HTTPStatus.BAD_REQUEST, "Failed to open a WebSocket connection.\n").serialize()
         self.transport.write(answer)
         self.transport.close()
+
+
+class _Nobody:
+    """Takes what would be told to an application that has left."""
+
+    def put_nowait(self, message: object) -> None:
+        pass
 
 
 class _Connection(ServerProtocol):
@@ -191,6 +205,13 @@ class _Connection(ServerProtocol):
         for name, value in SECURITY_HEADERS:
             response.headers[name.decode()] = value.decode()
         return response
+
+    def forget_handshake(self) -> None:
+        """The parser keeps the request for ever. There are no frames before our part of the handshake, so that here it
+        stands between two.
+        """
+        self.parser = self.parse()
+        next(self.parser)
 
     def recv_frame(self, frame: Frame) -> None:
         super().recv_frame(frame)
