@@ -17,7 +17,7 @@ from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
 from headway.server import broadcast
 from headway.server.broadcast import Broadcaster, Outlet, Reader, Watcher
-from headway.server.channels import Frames
+from headway.server.channels import PIECE, Frames
 from headway.server.ending import Ending
 from tests.server.feeds import World
 from tests.server.harness import eventually
@@ -84,7 +84,9 @@ class Stage:
         self.joined: list[Connection] = []
         self.released: list[Connection] = []
 
-    def join(self, scope: int = 1, *, since: int | None = None, silent: bool = False, **how: Any) -> Connection:
+    def join(
+        self, scope: int = 1, *, since: int | None = None, snapshot: bool = False, silent: bool = False, **how: Any
+    ) -> Connection:
         """A watcher from now on, or from ``since``. ``how``: see ``World.join``."""
         made, channel = Connection(), self.world.join(scope, **how)
         self.joined.append(made)
@@ -97,6 +99,8 @@ class Stage:
         watcher.release = release
 
         def begin() -> tuple[Frames, int]:
+            if snapshot:
+                return channel.snapshot()
             return [], channel.position if since is None else since
 
         assert self.broadcaster.join(watcher, made.attach, begin)
@@ -238,6 +242,32 @@ async def test_what_a_paused_one_missed_is_conflated(stage: Stage) -> None:
     stage.world.apply(lifecycle.finish(activity, State.SUCCEEDED, 3.0))
     connection.resume()
     assert connection.told() == [("started", "a"), ("ended", "a")]
+
+
+async def test_much_is_written_in_pieces_until_the_socket_is_full(stage: Stage) -> None:
+    reading, stopping = stage.join(), stage.join()
+    stopping.on_write = stopping.pause
+    uuids = [f"{number:04}" + "x" * 200 for number in range(1_000)]
+    for uuid in uuids:
+        stage.world.start(uuid)
+    await turns()
+    assert reading.told() == [("started", uuid) for uuid in uuids]
+    sizes = [len(data) for data in reading.written]
+    assert all(PIECE <= size < PIECE + 2_000 for size in sizes[:-1])
+    assert stopping.written == reading.written[:1]
+    stopping.on_write = lambda: None
+    stopping.resume()
+    assert stopping.written == reading.written
+    assert stage.world.encoded == 1_000
+
+
+async def test_those_who_begin_alike_are_written_the_same_bytes(stage: Stage) -> None:
+    stage.world.start("a")
+    first, second = stage.join(snapshot=True), stage.join(snapshot=True)
+    assert first.written[0] is second.written[0]
+    stage.world.start("b")
+    third = stage.join(snapshot=True)
+    assert len(third.events()[0]["MediaContainer"]["Activity"]) == 2
 
 
 async def test_one_fault_ends_one_connection_and_nobody_elses(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,9 +10,15 @@ import pytest
 from headway.core import lifecycle
 from headway.core.activity import State
 from headway.core.lifecycle import Report
-from headway.server.channels import Channel, Gap
+from headway.server.channels import PIECE, Channel, Gap
 from headway.wire.sse import ResyncReason
 from tests.server.feeds import World
+
+
+def read(channel: Channel, cursor: int) -> tuple[Any, int]:
+    """What there is to read, which is little, and where that leads to."""
+    ((frames, after),) = channel.read(cursor)
+    return frames, after
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def test_whoever_has_read_equally_far_is_given_the_same_bytes(world: World) -> N
     channel, same = world.join(), world.join()
     assert channel is same
     world.start("a")
-    first, second = channel.read(0), same.read(0)
+    first, second = read(channel, 0), read(same, 0)
     assert first[0] is second[0]
     assert first[0][0] is second[0][0]
     assert world.encoded == 1
@@ -43,7 +49,7 @@ def test_a_row_is_encoded_once_for_all_channels(world: World) -> None:
     channels = [world.join(), world.join(transport="websocket"), world.join(type="t"), world.join(cursors=False)]
     world.start("a")
     for channel in channels:
-        assert len(channel.read(0)[0]) == 1
+        assert len(read(channel, 0)[0]) == 1
     assert world.encoded == 1
 
 
@@ -51,19 +57,36 @@ def test_reading_leads_to_the_newest_position_whatever_is_narrowed_out(world: Wo
     channel = world.join(type="wanted")
     wanted = world.start("a", type="wanted")
     world.start("b")
-    frames, cursor = channel.read(0)
+    frames, cursor = read(channel, 0)
     assert (len(frames), cursor, channel.position) == (1, 2, 2)
-    assert channel.read(cursor) == ([], 2)
+    assert read(channel, cursor) == ([], 2)
     world.apply(lifecycle.report(wanted, Report(progress=5), 2.0))
-    assert [b'"updated"' in frame for frame in channel.read(cursor)[0]] == [True]
+    assert [b'"updated"' in frame for frame in read(channel, cursor)[0]] == [True]
+
+
+def test_whoever_stops_after_a_piece_misses_nothing_by_going_on_from_its_cursor(world: World) -> None:
+    channel = world.join()
+    early = world.start("early" + "x" * 1_000)
+    for number in range(200):
+        world.start(f"{number:03}" + "x" * 1_000)
+    changed = world.apply(lifecycle.report(early, Report(progress=7), 2.0))
+    world.apply(lifecycle.report(world.start("last"), Report(progress=5), 2.0))
+    pieces = channel.read(0)
+    assert len(pieces) > 5
+    assert all(PIECE <= sum(map(len, frames)) < PIECE + 2_000 for frames, _ in pieces[:-1])
+    assert pieces[-1][1] == channel.position
+    for at, (_, cursor) in enumerate(pieces[:-1]):
+        # Of one that changed since, another may learn for the first time what these were told with its start.
+        rest = [frame for frames, _ in channel.read(cursor) for frame in frames if changed.uuid.encode() not in frame]
+        assert rest == [frame for frames, _ in pieces[at + 1 :] for frame in frames]
 
 
 def test_what_was_encoded_is_forgotten_when_the_view_changes(world: World) -> None:
     channel = world.join()
     started = world.start("a")
-    before = channel.read(0)
+    before = read(channel, 0)
     world.apply(lifecycle.finish(started, State.SUCCEEDED, 2.0))
-    after = channel.read(0)
+    after = read(channel, 0)
     assert [len(frames) for frames, _ in (before, after)] == [1, 2]
     assert [b'"started"' in after[0][0], b'"ended"' in after[0][1]] == [True, True]
 
@@ -72,7 +95,7 @@ def test_events_carry_the_cursor_behind_them(world: World) -> None:
     channel = world.join()
     world.start("a")
     world.start("b")
-    ids = [frame.rpartition(b"id: ")[2].strip().decode() for frame in channel.read(0)[0]]
+    ids = [frame.rpartition(b"id: ")[2].strip().decode() for frame in read(channel, 0)[0]]
     assert [world.cursors.open(1, id) for id in ids] == [1, 2]
     assert channel.sealed(2) == ids[1]
 
@@ -80,7 +103,7 @@ def test_events_carry_the_cursor_behind_them(world: World) -> None:
 def test_a_channel_without_cursors_tells_none(world: World) -> None:
     channel = world.join(transport="websocket", cursors=False)
     world.start("a")
-    assert b"cursor" not in channel.read(0)[0][0]
+    assert b"cursor" not in read(channel, 0)[0][0]
     assert channel.sealed(1) is None
 
 
@@ -89,13 +112,13 @@ def read_resync(channel: Channel) -> tuple[list[bytes], int]:
     return list(frames), cursor
 
 
-@pytest.mark.parametrize("read", [lambda channel: channel.read(0), read_resync])
-def test_a_gap_is_told_with_the_present_state(world: World, read: Callable[[Channel], Any]) -> None:
+@pytest.mark.parametrize("reading", [lambda channel: read(channel, 0), read_resync])
+def test_a_gap_is_told_with_the_present_state(world: World, reading: Callable[[Channel], Any]) -> None:
     channel = world.join(type="t")
     world.start("a")
     world.start("hidden", type="x")
     world.feed(1).view.floor = 1
-    (resync, snapshot), cursor = read(channel)
+    (resync, snapshot), cursor = reading(channel)
     assert resync.startswith(b"event: resync\n")
     assert b"id:" not in resync
     assert snapshot.startswith(b'event: snapshot\ndata: {"MediaContainer":{"size":1,')
@@ -108,7 +131,7 @@ def test_a_gap_ends_those_who_would_not_understand(world: World) -> None:
     world.start("a")
     world.feed(1).view.floor = 1
     with pytest.raises(Gap):
-        channel.read(0)
+        read(channel, 0)
 
 
 def test_a_channel_lasts_as_long_as_its_watchers(world: World) -> None:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from headway.server.channels import Channel, Frames, Gap
+from headway.server.channels import Channel, Frames, Gap, Piece
 from headway.server.ending import Ending, retry
 
 EXTENSION = "headway.broadcast"
@@ -141,7 +141,7 @@ class Broadcaster:
         watcher.outlet, watcher.write = outlet, outlet.write
         self._enter(watcher)
         if frames:
-            watcher.write(watcher.channel.pack(frames))
+            watcher.write(watcher.channel.opening(frames))
         self.catch_up(watcher)
         return True
 
@@ -219,11 +219,10 @@ class Broadcaster:
             await asyncio.sleep(0)
 
     def _write(self, watchers: list[Watcher]) -> None:
-        """Of equal channels. This is where the time goes, so nothing is looked up twice."""
-        channel = watchers[0].channel if watchers else None
-        if channel is None:
-            return
-        read, position, data, after = -1, channel.position, b"", -1
+        """Some, of one channel. This is where the time goes, so nothing is looked up twice."""
+        channel = watchers[0].channel
+        read, position = -1, channel.position
+        pieces: Sequence[Piece[bytes]] = ()
         for watcher in watchers:
             cursor = watcher.cursor
             if cursor == position or watcher._stalled is not None:
@@ -233,11 +232,13 @@ class Broadcaster:
                 continue
             try:
                 if cursor != read:
-                    data, after = channel.packed(cursor)
+                    pieces = channel.packed(cursor)
                     read = cursor
-                watcher.cursor = after
-                if data:
-                    watcher.write(data)
+                for data, watcher.cursor in pieces:
+                    if data:
+                        watcher.write(data)
+                    if not watcher.writable:
+                        break
             except Gap:
                 watcher.end(Ending.BEHIND)
             except Exception:  # one connection that cannot be written to must not keep the news from the others

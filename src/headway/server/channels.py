@@ -7,7 +7,7 @@ is kept per watcher, and the encoded frames are kept only until the view changes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,15 @@ from headway.wire.sse import ResyncReason
 
 Frames = Sequence[bytes]
 Pack = Callable[[Frames], bytes]
+
+
+T = TypeVar("T")
+Piece = tuple[T, int]
+"""Something to write, and the cursor of someone who has read it."""
+
+PIECE = 32 * 1024
+"""Bytes that are written at once: one that stops reading is left with little more than its buffers, however much has
+changed. A single frame may be larger."""
 
 
 class Gap(Exception):
@@ -65,8 +74,9 @@ class Channel:
         self._cursors = cursors
         self.pack = pack
         """Frames as they stand in a connection's bytes, all in one."""
-        self._encoded: dict[int, tuple[Frames, int]] = {}
-        self._packed: dict[int, bytes] = {}
+        self._encoded: dict[int, Sequence[Piece[Frames]]] = {}
+        self._packed: dict[int, Sequence[Piece[bytes]]] = {}
+        self._opening: tuple[Frames, bytes] = [], b""
         self._pings: dict[int, bytes] = {}
         self._snapshotted: Frames = []
         self._encoded_at = self._snapshotted_at = -1
@@ -76,19 +86,28 @@ class Channel:
         """The cursor of someone who has read everything."""
         return self.feed.view.revision
 
-    def read(self, cursor: int) -> tuple[Frames, int]:
-        """What comes after a cursor, as frames, and the cursor after that; raises ``Gap``."""
+    def read(self, cursor: int) -> Sequence[Piece[Frames]]:
+        """What comes after a cursor, in frames of together ``PIECE`` bytes or little more; raises ``Gap``.
+
+        One that stops after a piece goes on from its cursor.
+        """
         self._forget_the_past()
         if cursor not in self._encoded:
-            self._encoded[cursor] = self._read(cursor), self.position
+            self._encoded[cursor] = self._read(cursor)
         return self._encoded[cursor]
 
-    def packed(self, cursor: int) -> tuple[bytes, int]:
-        """The same as the bytes of a connection; empty when there is nothing to write. Raises ``Gap``."""
-        frames, after = self.read(cursor)
+    def packed(self, cursor: int) -> Sequence[Piece[bytes]]:
+        """The same as the bytes of a connection; empty where there is nothing to write. Raises ``Gap``."""
+        pieces = self.read(cursor)
         if cursor not in self._packed:
-            self._packed[cursor] = self.pack(frames) if frames else b""
-        return self._packed[cursor], after
+            self._packed[cursor] = [(self.pack(frames) if frames else b"", after) for frames, after in pieces]
+        return self._packed[cursor]
+
+    def opening(self, frames: Frames) -> bytes:
+        """First frames as the bytes of a connection; the same for those who come one after another."""
+        if self._opening[0] != frames:
+            self._opening = frames, self.pack(frames)
+        return self._opening[1]
 
     def ping(self, cursor: int) -> bytes:
         """A sign of life as the bytes of a connection; empty where the transport has its own, below us."""
@@ -116,20 +135,30 @@ class Channel:
         if self._encoded_at != self.position:
             for kept in (self._encoded, self._packed, self._pings):
                 kept.clear()
+            self._opening = [], b""
             self._encoded_at = self.position
 
-    def _read(self, cursor: int) -> Frames:
+    def _read(self, cursor: int) -> Sequence[Piece[Frames]]:
         news = self.feed.view.since(cursor)
         if isinstance(news, Resync):
             if not self.key.cursors:
                 raise Gap
-            return self.resync(ResyncReason.EXPIRED)[0]
+            return [self.resync(ResyncReason.EXPIRED)]
         admits, frame = self.key.narrowing.admits, self._framing.activity
-        return [
-            frame(event.kind, event.activity.uuid, self._rows.row(event.activity), self.sealed(event.revision))
-            for event in news
-            if admits(event.activity)
-        ]
+        pieces: list[Piece[Frames]] = []
+        frames: list[bytes] = []
+        size, reached = 0, cursor
+        for event in news:
+            if not admits(event.activity):
+                continue
+            if size >= PIECE:
+                pieces.append((frames, reached))
+                frames, size = [], 0
+            reached = event.revision
+            row = self._rows.row(event.activity)
+            frames.append(frame(event.kind, event.activity.uuid, row, self.sealed(reached)))
+            size += len(frames[-1])
+        return [*pieces, (frames, self.position)]
 
     def _snapshot(self) -> bytes:
         wanted = filter(self.key.narrowing.admits, self.feed.view.live())

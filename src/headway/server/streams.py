@@ -198,9 +198,10 @@ class Streams:
                 due = loop.time() + limits.ping
                 if frames := ping(cursor):
                     await _patiently(limits.stall, write(frames))
-            frames, cursor = ([], channel.position) if opening.silent else channel.read(cursor)
-            if frames:
-                await _patiently(limits.stall, write(frames))
+            for frames, after in [([], channel.position)] if opening.silent else channel.read(cursor):
+                if frames:
+                    await _patiently(limits.stall, write(frames))
+                cursor = after
             if cursor == channel.position:
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(due):
