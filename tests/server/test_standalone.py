@@ -257,3 +257,16 @@ async def test_after_kill_9_streams_resume_and_tell_each_lifecycle_event_once(tm
     # What ran in the servers that were killed ended when the next one came up. (The first began before we looked.)
     jobs = Counter(kind for kind, _, type in seen if type == "server.job" and kind != "updated")
     assert jobs == {"started": 3, "ended": 3}
+
+
+@pytest.mark.parametrize(("files", "streams", "enough"), [(1_000, 744, True), (1_000, 745, False)])
+async def test_fewer_files_than_streams_are_told_with_the_way_out(
+    tmp_path: Path, files: int, streams: int, enough: bool, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("headway.server.serve.raise_open_files", lambda: files)
+    async with standalone(tmp_path, streams=StreamLimits(total=streams)):
+        told = [record.getMessage() for record in caplog.records if record.name == "headway.server"]
+    assert told == [
+        "only 1000 of 1001 files may be open: enough for 744 connections, and not for 745 streams; raise the "
+        "hard limit (ulimit -Hn, LimitNOFILE=) or lower --max-streams"
+    ] * (not enough)

@@ -37,6 +37,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--jwt-audience", help="The audience those tokens must be for.")
 @click.option("--jwt-issuer", help="Who must have issued them.")
+@click.option(
+    "--max-streams",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="How many streams may be open at once; each takes one open file.",
+)
+@click.option(
+    "--max-streams-per-user",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="And how many of them by one user.",
+)
 @click.option("--access-log", is_flag=True, help="Log each request.")
 def serve(
     host: str,
@@ -50,6 +64,8 @@ def serve(
     keys: tuple[Path, ...],
     jwt_audience: str | None,
     jwt_issuer: str | None,
+    max_streams: int,
+    max_streams_per_user: int,
     access_log: bool,
 ) -> None:
     """Start the server and keep it in the foreground.
@@ -65,6 +81,7 @@ def serve(
     """
     from headway.server.data import data_dir
     from headway.server.serve import TlsFiles
+    from headway.server.service import StreamLimits
     from headway.server.standalone import Settings
 
     if tls_key is not None and tls_cert is None:
@@ -81,6 +98,7 @@ def serve(
         jwt_audience=jwt_audience,
         jwt_issuer=jwt_issuer,
         access_log=access_log,
+        streams=StreamLimits(per_user=max_streams_per_user, total=max_streams),
     )
 
     def on_ready(urls: list[str]) -> None:

@@ -147,6 +147,11 @@ class Server:
         self._lifespan_error: Exception | None = None
         self._uvicorn: _Uvicorn | None = None
 
+    @property
+    def connections(self) -> int:
+        """How many clients may be connected, streams and others, once ``serve`` has begun."""
+        return self._limits.connections or max(self.open_files - RESERVED_FILES, 16)
+
     async def serve(self) -> int:
         """Serve until stopped; returns the exit code. In the main thread SIGINT and SIGTERM stop it, and the handlers
         before are put back. When the stop after a signal is cut short, the process is ended within a second.
@@ -181,9 +186,7 @@ class Server:
             self._uvicorn.stop()
 
     def _config(self, context: ssl.SSLContext | None) -> uvicorn.Config:
-        limits = self._limits
-        if limits.connections is None:
-            limits = msgspec.structs.replace(limits, connections=max(self.open_files - RESERVED_FILES, 16))
+        limits = msgspec.structs.replace(self._limits, connections=self.connections)
         http, websocket = limited(limits)
         return uvicorn.Config(
             self._outermost,

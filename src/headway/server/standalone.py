@@ -27,7 +27,7 @@ from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
 from headway.server.identity.jwt import Keys
 from headway.server.redaction import redact_logs
-from headway.server.serve import Server, TlsFiles
+from headway.server.serve import RESERVED_FILES, Server, TlsFiles
 from headway.server.service import Service, StreamLimits
 
 _log = logging.getLogger("headway.server")
@@ -104,10 +104,18 @@ async def assembled(
         stack.callback(_remove, address)
 
         def ready(urls: list[str]) -> None:
+            if server.connections < settings.streams.total:
+                _log.warning(
+                    "only %d of %d files may be open: enough for %d connections, and not for %d streams; raise the "
+                    "hard limit (ulimit -Hn, LimitNOFILE=) or lower --max-streams",
+                    *(server.open_files, settings.streams.total + RESERVED_FILES, server.connections),
+                    settings.streams.total,
+                )
             write_private(address, msgspec.json.encode({"url": urls[0], "pid": os.getpid()}).decode())
             on_ready(urls)
 
-        yield Assembly(_server(settings, app, ready, service.stop), service)
+        server = _server(settings, app, ready, service.stop)
+        yield Assembly(server, service)
 
 
 def _store_url(folder: Path) -> str:
