@@ -5,6 +5,7 @@ its ``send``.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headway.server.serve import TlsFiles
+from headway.server.service import StreamLimits
 from tests.server.harness import connected
 from tests.server.whole import EVENTS, Events, Whole, both_ways, eventually, head, in_memory, read_answer
 
@@ -36,6 +39,25 @@ async def test_a_stream_takes_the_way_that_its_server_offers(way: str) -> None:
         assert taken(whole) == (2, 2 if way == "fast" else 0)
         uuid = (await whole.start())["uuid"]
         assert (await stream.next()).told[1] == (await socket.next())["uuid"] == uuid
+
+
+@both_ways
+async def test_a_stream_is_the_same_over_tls(way: str, certificate: TlsFiles) -> None:
+    async with in_memory(tls=certificate, streams=StreamLimits(farewell=0)) as whole:
+        whole.tls = ssl.create_default_context(cafile=str(certificate.certificate))
+        old = [(await whole.start(title="x" * 200))["uuid"] for _ in range(200)]
+        async with whole.events("alice", "?snapshot=1") as stream, whole.socket("alice", "?snapshot=1") as socket:
+            assert len((await stream.next("snapshot")).data["MediaContainer"]["Activity"]) == len(old)
+            await socket.container()
+            await eventually(lambda: taken(whole) == (2, 2 if way == "fast" else 0))
+            for uuid in old[:3]:
+                await whole.change(uuid, state="succeeded")
+                assert (await stream.next()).told == ("ended", uuid)
+                assert (await socket.next())["uuid"] == uuid
+            whole.server.stop()
+            assert (await stream.block()).startswith(b"retry: ")
+            assert (await stream.block(), stream.ended) == (b"", True)
+            assert await socket.client.close_code() == 1012
 
 
 # Something in between

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -74,6 +75,9 @@ class Answer(NamedTuple):
 class Whole:
     """A running server and the tokens that open it, by user."""
 
+    tls: ssl.SSLContext | None = None
+    """What its clients trust, if they speak TLS."""
+
     def __init__(self, port: int, server: Server, service: Service, tokens: Mapping[str, str], data: Path) -> None:
         self.port, self.server, self.service, self.tokens, self.data = port, server, service, tokens, data
         self.url = f"http://127.0.0.1:{port}"
@@ -86,7 +90,7 @@ class Whole:
         self, method: str, path: str, token: str | None = None, headers: Headers = (), body: Any = None
     ) -> Answer:
         """One request on a connection of its own. ``token``: a user's name. ``body``: bytes, or what JSON can hold."""
-        async with connected(self.port) as client:
+        async with connected(self.port, tls=self.tls) as client:
             client.send(self.request(method, path, token, headers, body))
             return await read_answer(client, method)
 
@@ -127,7 +131,7 @@ class Whole:
 
     @asynccontextmanager
     async def _events(self, request: bytes) -> AsyncIterator[Events]:
-        async with connected(self.port) as client:
+        async with connected(self.port, tls=self.tls) as client:
             client.send(request)
             status, headers = await head(client)
             yield Events(client, status, headers)
@@ -135,7 +139,7 @@ class Whole:
     @asynccontextmanager
     async def socket(self, token: str, query: str = "", path: str = SOCKETS) -> AsyncIterator[Socket]:
         """Open a WebSocket."""
-        async with connected(self.port) as client:
+        async with connected(self.port, tls=self.tls) as client:
             status, _ = await client.handshake(path + query, f"X-Plex-Token: {self.tokens.get(token, token)}")
             assert status == 101, status
             yield Socket(client)
