@@ -95,6 +95,8 @@ class HttpProtocol(HttpToolsProtocol):
             if self._received > self.limits.unread:
                 self.transport.abort()
             return
+        if self._outlet is not None:
+            return  # nothing is answered behind a stream; read on only to notice when its client leaves
         self._unset_keepalive_if_required()
         was_open, self._begun = self._message_open, 0
         try:
@@ -184,6 +186,9 @@ class HttpProtocol(HttpToolsProtocol):
             or not cycle.chunked_encoding
         ):
             return None
+        self._forget_deadline()
+        self.pipeline.clear()
+        self.flow.resume_reading()
         self._outlet = Outlet(self.transport, reader, self._last_words)
         return self._outlet
 
