@@ -25,7 +25,7 @@ from headway.server.identity.store import TokenStore
 from headway.server.serve import Server
 from headway.server.service import Service, StreamLimits
 from headway.server.standalone import Settings, assembled
-from tests.server.harness import DEADLINE, Client, connected, running
+from tests.server.harness import DEADLINE, PING, PONG, Client, connected, running
 
 Headers = Iterable[tuple[str, str]]
 JSON = ("Accept", "application/json")
@@ -212,8 +212,11 @@ class Socket:
         self.client = client
 
     async def text(self) -> bytes:
-        """The next frame, which must be text."""
+        """The next frame, which must be text; pings before it are answered."""
         opcode, payload = await self.client.frame()
+        while opcode == PING:
+            self.client.send_frame(PONG, payload)
+            opcode, payload = await self.client.frame()
         assert opcode == 1, (opcode, payload)
         return payload
 

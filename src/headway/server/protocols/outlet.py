@@ -14,12 +14,13 @@ from typing import Any
 from headway.server.broadcast import Reader
 from headway.server.ending import Ending
 
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 32 * 1024
 """Bytes that wait in this process for a socket to drain; with more it is left out until it has."""
 
-SEND_BUFFER = 64 * 1024
-"""Bytes that the kernel takes for a socket; Linux doubles it for its own accounts. With the high-water mark and one
-frame more, a client that reads nothing costs less than 256 KiB."""
+SEND_BUFFER = 48 * 1024
+"""Bytes that the kernel takes for a socket; Linux doubles it for its own accounts, and goes beyond by half. With the
+high-water mark, a piece more (``channels.PIECE``), and 64 KiB that TLS has encrypted, a client that reads nothing costs
+less than 256 KiB."""
 
 PARTING = 1.0
 """Seconds for the last word to a client that does not read: it must keep neither its place nor the server."""
