@@ -70,14 +70,19 @@ async def test_a_watcher_that_idles_costs_little(kind: str, bound: int) -> None:
 
 async def test_ones_that_do_not_read_leave_their_buffers_and_no_more() -> None:
     async with apart(activities=500) as server, AsyncExitStack() as stack:
+        uuids = [row["uuid"] for row in (await server.whole.ask("GET", "/activities", "alice", [JSON])).rows]
+        reader = await watch(stack, server, "sse")
+
+        async def change_much(subtitles: str) -> None:
+            for subtitle in subtitles:  # each time more than the buffers take
+                await flood(server, uuids, subtitle * 300)
+                await read_until(reader, subtitle.encode() * 300)
+
+        await change_much("stuvwxyz")  # what the changes themselves take is not what is measured
         for client in [await watch(stack, server, kind) for kind in ("sse", "websocket") * 20]:
             client.pause_reading()
-        before = await settled(server, 40)
-        rows = (await server.whole.ask("GET", "/activities", "alice", [JSON])).rows
-        reader = await watch(stack, server, "sse")
-        for subtitle in "abcdefgh":  # each time more than the buffers take
-            await flood(server, [row["uuid"] for row in rows], subtitle * 300)
-            await read_until(reader, subtitle.encode() * 300)
+        before = await settled(server, 41)
+        await change_much("abcdefgh")
         after = await settled(server, 41)
     each = (after.memory - before.memory) / 40
     say(f"{each / KIB:.0f} KiB of the process for each one that does not read")
