@@ -110,7 +110,7 @@ def test_the_generated_sdk_reads_any_activity(activity: Activity) -> None:
         activity.type,
         activity.title,
         activity.subtitle,
-        activity.progress.percent,
+        activity.percent,
         activity.owner,
         activity.cancellable,
     )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import httptools
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from headway.core.errors import HeadwayError, Unavailable
@@ -26,6 +27,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[Limits] = Limits()
     app: ASGIApp
+    scope: HTTPScope
+    headers: list[tuple[bytes, bytes]]
     url: bytes
     timeout_keep_alive_task: asyncio.TimerHandle | None
 

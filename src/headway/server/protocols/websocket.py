@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+from collections.abc import Generator
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -191,6 +192,8 @@ class _Nobody:
 
 class _Connection(ServerProtocol):
     """The protocol without its transport."""
+
+    parser: Generator[None, None, None]
 
     def __init__(self, limits: Limits, logger: LoggerLike) -> None:
         super().__init__(max_size=limits.message, logger=logger)
