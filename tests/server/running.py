@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import requests
 
 from headway.core.policy import Role
 from headway.server.data import admin_token
@@ -44,13 +45,20 @@ def running_server(data: Path) -> Iterator[Running]:
                 raise AssertionError(f"the server ended with {code}: {log.read_text()}")
 
 
-def token_for(data: Path, user: str, role: Role) -> str:
-    """A new token; the server knows it within a second."""
-    store = TokenStore.open(data, now=time.time(), create=False)
+def token_for(server: Running, user: str, role: Role) -> str:
+    """A new token, once the server knows it: it looks for news a few times a second."""
+    store = TokenStore.open(server.data, now=time.time(), create=False)
     try:
-        return store.create(user, role, now=time.time())[0]
+        token, _ = store.create(user, role, now=time.time())
     finally:
         store.close()
+    url, headers = f"{server.url}/activities", {"X-Plex-Token": token}
+    deadline = time.monotonic() + _PATIENCE
+    while requests.get(url, headers=headers, timeout=_PATIENCE).status_code != 200:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the server does not learn of a token: {(server.data / 'server.log').read_text()}")
+        time.sleep(0.02)
+    return token
 
 
 def _address(data: Path, process: subprocess.Popen[bytes], log: Path) -> str:

@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def tokens(server: Running) -> dict[Role, str]:
-    return {Role.ADMIN: server.token, Role.USER: token_for(server.data, "ann", Role.USER)}
+    return {Role.ADMIN: server.token, Role.USER: token_for(server, "ann", Role.USER)}
 
 
 def callers(*callers: Caller) -> pytest.MarkDecorator:
@@ -108,6 +108,22 @@ def test_each_answer_about_a_live_activity_is_as_described(case: Any, server: Ru
             # What was wrong with the request may be what was just replaced.
             excluded_checks=[negative_data_rejection],
         )
+
+
+@callers(Caller(Role.ADMIN, "application/json"), Caller(Role.USER, "*/*"))
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_list_that_is_known_is_answered_as_described(
+    server: Running, tokens: dict[Role, str], caller: Caller, method: str
+) -> None:
+    def ask(**more: str) -> requests.Response:
+        headers = {"X-Plex-Token": tokens[caller.role], "Accept": caller.accept, **more}
+        response = requests.request(method, f"{server.url}/activities", headers=headers, timeout=PATIENCE)
+        SCHEMA["/activities"][method].validate_response(response)
+        return response
+
+    known = ask().headers["ETag"]
+    again = ask(**{"If-None-Match": f'"another", {known}'})
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", known)
 
 
 def test_rows_in_xml_are_as_described(server: Running) -> None:

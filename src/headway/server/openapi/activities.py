@@ -27,6 +27,7 @@ _TAG = "Activities"
 
 _UUID_HEADER = header("The activity that the request started.", {"type": "string", "format": "uuid"})
 _LOCATION = header("The path of the activity.", {"type": "string", "format": "uri-reference"})
+_TAG_HEADER = header("Stands for the list: the same for the same rows in the same format.", {"type": "string"})
 _STATE_HEADER = header("Where the activity stands.", {"enum": [state.value for state in State]})
 
 
@@ -51,6 +52,10 @@ def _rows(name: str, **examples: bytes) -> Node:
 
 
 def _list() -> Node:
+    headers = {
+        "X-Headway-Cursor": _cursor("A stream opened with `?since=` this misses and repeats nothing."),
+        "ETag": _TAG_HEADER,
+    }
     return operation(
         "listActivities",
         _TAG,
@@ -61,8 +66,9 @@ def _list() -> Node:
             200: response(
                 "The list.",
                 _rows("ActivityList", some=samples.listed(samples.LOADING, samples.CANCELLING), none=samples.listed()),
-                {"X-Headway-Cursor": _cursor("A stream opened with `?since=` this misses and repeats nothing.")},
-            )
+                headers,
+            ),
+            304: response("The list is what `If-None-Match` names. The cursor is a new one.", headers=headers),
         },
         refusals(401),
         parameters=[
@@ -71,6 +77,7 @@ def _list() -> Node:
             parameters.PARENT,
             parameters.TEXT,
             parameters.CONTEXT,
+            parameters.KNOWN_TAG,
         ],
     )
 

@@ -94,6 +94,11 @@ PREFER = _header(
     f"`wait=5`: answer when it has stopped, or after 5 seconds (RFC 7240; at most {MAX_WAIT:g}). `?wait=` wins.",
     {"type": "string"},
 )
+KNOWN_TAG = _header(
+    "If-None-Match",
+    "An `ETag` that you were given, or several, with commas between: 304 while that list is still the list.",
+    {"type": "string"},
+)
 LAST_EVENT_ID = _header(
     "Last-Event-ID",
     "What an EventSource sends when it comes back by itself. Wins over `since`.",
