@@ -103,6 +103,15 @@ def test_no_handler_takes_every_exception_there_is() -> None:
     assert {str(path): lines for path in SOURCES if (lines := greedy(ast.parse(path.read_text())))} == {}
 
 
+def test_the_page_about_architecture_names_what_there_is() -> None:
+    package = ROOT / "src" / "headway"
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    told = set(re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", page))
+    there = {path.name for path in package.glob("[!_]*.py")} | {f"{path.name}/" for path in package.glob("[!_]*/")}
+    assert there - told == set()
+    assert {name for name in told if not any((root / name).exists() for root in (package, ROOT))} == set()
+
+
 def test_every_make_command_in_the_documents_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
