@@ -29,10 +29,9 @@ class Cascade:
     def follow(self, live: Live) -> None:
         """The lifecycle of an activity has moved, or it has begun."""
         parent = self._activities.registry.parent(live.activity)
-        if live.activity.state is State.LOST:
-            live.request_stop()  # given up by force, it may run on
-        if live.activity.state is State.CANCELLING:
+        if live.activity.state in (State.CANCELLING, State.LOST):  # given up by force, it may run on
             live.request_stop()
+        if live.activity.state is State.CANCELLING:
             for child in live.children:
                 self._ask(child, live.activity)
         elif parent is not None and parent.activity.state is State.CANCELLING and not live.activity.ended:

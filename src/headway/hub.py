@@ -83,6 +83,7 @@ class Activities(Records):
             for live in list(self.registry.live.values()):
                 self._cascade.follow(live)  # a cancel may not have reached all below it when the last process died
             await self._liveness.start()
+            self.portal.close_at_exit(self.close)
             undo.pop_all()
 
     async def close(self) -> None:

@@ -122,7 +122,6 @@ class Start:
     # On the hub's loop
 
     async def _begin(self, operation: Operation) -> Reporter:
-        self._activities.portal.close_at_exit(self._activities.close)
         self._creating = asyncio.ensure_future(self._activities.create(operation=operation, **self._attributes))
         # Shielded: a start that is on its way to the store cannot be called back, only ended.
         activity, _ = await asyncio.shield(self._creating)
