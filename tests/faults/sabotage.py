@@ -9,49 +9,52 @@ from headway.core.activity import Activity
 from headway.ports import Publish, Snapshot, Write
 from headway.stores.sqlite import SqliteStore
 from headway.stores.sqlite_database import Database
+from headway.stores.sqlite_ledger import Ledger
 
 
 def publish_before_commit() -> None:
     """Watchers hear of changes that a crash may still undo."""
-    save, deliver = SqliteStore._save, SqliteStore._deliver
+    save, deliver, open = Ledger._save, SqliteStore._deliver, SqliteStore.open
+    stores: list[SqliteStore] = []
+    told = 0
 
-    def early(self: SqliteStore, records: Collection[Activity]) -> None:
-        if any(record.revision > self._told for record in records):  # type: ignore[attr-defined]
-            deliver(self, [record for record in records if record.revision > self._told], [])  # type: ignore[attr-defined]
+    def early(self: Ledger, records: Collection[Activity]) -> None:
+        fresh = [record for record in records if record.revision > told]
+        if fresh:
+            deliver(stores[-1], fresh, [])
         time.sleep(0.003)
         save(self, records)
 
     def late(self: SqliteStore, changed: list[Activity], answers: Any) -> None:
-        deliver(self, [record for record in changed if record.revision > self._told], answers)  # type: ignore[attr-defined]
-
-    open = SqliteStore.open
+        deliver(self, [record for record in changed if record.revision > told], answers)
 
     async def watched(self: SqliteStore, publish: Publish) -> Snapshot:
         def tell(activities: Any) -> None:
-            fresh = [activity for activity in activities if activity.revision > self._told]  # type: ignore[attr-defined]
+            nonlocal told
+            fresh = [activity for activity in activities if activity.revision > told]
             if fresh:
-                self._told = fresh[-1].revision  # type: ignore[attr-defined]
+                told = fresh[-1].revision
                 publish(fresh)
 
+        stores.append(self)
         return await open(self, tell)
 
-    SqliteStore._told = 0  # type: ignore[attr-defined]
-    SqliteStore._save = early  # type: ignore[method-assign]
+    Ledger._save = early  # type: ignore[method-assign]
     SqliteStore._deliver = late  # type: ignore[method-assign]
     SqliteStore.open = watched  # type: ignore[method-assign]
 
 
 def answer_before_commit() -> None:
     """Changes are acknowledged from memory, and saved with the next checkpoint."""
-    save = SqliteStore._save
+    save = Ledger._save
 
-    def postponed(self: SqliteStore, records: Collection[Activity]) -> None:
+    def postponed(self: Ledger, records: Collection[Activity]) -> None:
         if list(records) == list(self._unsaved.values()):
             save(self, records)
         else:
             self._unsaved.update({record.uuid: record for record in records})
 
-    SqliteStore._save = postponed  # type: ignore[method-assign]
+    Ledger._save = postponed  # type: ignore[method-assign]
 
 
 def ends_are_volatile() -> None:

@@ -36,6 +36,7 @@ from headway.ports import Write
 from headway.records import Records
 from headway.stores.memory import MemoryStore
 from headway.stores.sqlite import SqliteStore
+from headway.stores.sqlite_ledger import Ledger
 from tests.hubs import DEADLINE, Hub, hub, until
 
 RACES = int(os.environ.get("HEADWAY_RACES", "10000"))
@@ -105,13 +106,13 @@ def the_dead_are_not_given_up(patch: pytest.MonkeyPatch) -> None:
 
 def the_dead_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """What ran in a process that died is not taken up at all."""
-    take_up = SqliteStore._take_up
+    take_up = Ledger._taken_up
 
-    def forget(self: SqliteStore) -> list[Activity]:
+    def forget(self: Ledger) -> list[Activity]:
         take_up(self)
         return []
 
-    patch.setattr(SqliteStore, "_take_up", forget)
+    patch.setattr(Ledger, "_taken_up", forget)
 
 
 # What swallows its cancels, or never looks

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from headway.core import lifecycle
-from headway.core.activity import State
+from headway.core.activity import Activity, State
 from headway.core.errors import Unavailable
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING
@@ -44,6 +45,14 @@ def folder(tmp_path: Path) -> Path:
 def store_of(opened: Opened) -> SqliteStore:
     assert isinstance(opened.store, SqliteStore)
     return opened.store
+
+
+async def reported(store: Opened) -> Activity:
+    """An activity with progress that is not on disk yet."""
+    activity = await store.start("a")
+    for percent in (0, 1):  # the first after a quiet time is saved at once
+        await store.commit(reporting(activity, percent))
+    return activity
 
 
 # On disk
@@ -278,6 +287,7 @@ async def test_progress_is_saved_each_second_and_not_more_often(folder: Path, mo
     monkeypatch.setattr(sqlite, "CHECKPOINT", 0.0)
     store_of(store)._checkpoint_due = 0.0  # the hour is over
     await store.commit(reporting(activity, 50))
+    await store.store.get("a")  # whatever it has to do, it looks at the clock after that
     await until(lambda: saved_progress(store_of(store), "a") == 50)
     await store.store.close()
 
@@ -333,6 +343,64 @@ async def test_nobody_is_told_anything_again_after_a_clean_close(folder: Path) -
         assert activities.now_is(live.uuid).progress.percent == 60
 
 
+async def test_progress_waits_for_nothing_while_nothing_is_under_way(folder: Path) -> None:
+    store = await opened(folder)
+    activity = await reported(store)
+    committing = store.commit(reporting(activity, 2))
+    with pytest.raises(StopIteration) as done:
+        committing.send(None)
+    assert done.value.value == [store.revisions[-1]]
+    assert store.published[-1].progress.percent == 2
+    await store.store.close()
+    again = await opened(folder)
+    assert again.snapshot.activities[0].progress.percent == 2
+    await again.store.close()
+
+
+async def test_progress_never_overtakes_what_is_under_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await opened(folder)
+    activity = await reported(store)
+    sqlite_store, tell = store_of(store), threading.Event()
+    committed, deliver = sqlite_store._ledger.revision, sqlite_store._deliver
+
+    def deliver_later(*args: Any) -> None:
+        tell.wait(10)
+        deliver(*args)
+
+    monkeypatch.setattr(sqlite_store, "_deliver", deliver_later)
+    starting_b = asyncio.create_task(store.start("b"))
+    await until(lambda: sqlite_store._ledger.revision > committed)  # committed, and nobody knows
+    progress = asyncio.create_task(store.commit(reporting(activity, 2)))
+    await asyncio.sleep(0)
+    assert not progress.done()
+    tell.set()
+    await asyncio.gather(starting_b, progress)
+    assert store.revisions == sorted(store.revisions)
+    await store.store.close()
+
+
+async def test_whoever_reports_and_whoever_ends_are_published_in_one_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT", 0.001)
+    store = await opened(folder)
+    live = [await store.start(f"a{number}") for number in range(20)]
+
+    async def reports(activity: Activity) -> None:
+        for percent in range(100):
+            await store.commit(reporting(activity, percent))
+            await asyncio.sleep(0)
+        await store.end(lifecycle.report(activity, Report(progress=99), AT))
+
+    await asyncio.gather(*map(reports, live), *(store.run(f"b{number}") for number in range(50)))
+    assert store.revisions == sorted(set(store.revisions))
+    await store.store.close()
+    again = await opened(folder)
+    assert again.snapshot.activities[-1].revision == store.revisions[-1]
+    assert not [activity for activity in again.snapshot.activities if not activity.ended]
+    await again.store.close()
+
+
 # Revisions
 
 
@@ -342,11 +410,11 @@ async def test_a_block_of_revisions_counts_only_when_it_is_on_disk(
     monkeypatch.setattr(sqlite_database, "REVISION_BLOCK", 10)
     store = await opened(folder)
     activity = await store.start("a")
-    sqlite_store, database = store_of(store), store_of(store)._database
+    sqlite_store, database, ledger = store_of(store), store_of(store)._database, store_of(store)._ledger
     save, failures = database.save, iter([sqlite3.OperationalError("not now")] * 2)
 
     def failing(records: Any) -> None:
-        if sqlite_store._revision > sqlite_store._ceiling:  # a new block has just been reserved
+        if ledger.revision > ledger._ceiling:  # a new block has just been reserved
             for failure in failures:
                 raise failure
         save(records)

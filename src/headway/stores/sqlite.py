@@ -3,7 +3,7 @@
 One writer thread owns the one connection. It takes whatever has gathered in its queue, gives it revisions in order of
 arrival, commits the durable part in one transaction (group commit) and then publishes all of it: so there is one total
 order, nothing is published before it is on disk, and progress waits at most for the commit under way. Progress itself
-is published from memory and saved once a second.
+is published from memory, by the event loop itself while the thread has nothing to do, and saved once a second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,12 +24,11 @@ import msgspec
 from headway import forks
 from headway.core.activity import Activity
 from headway.core.errors import HeadwayError, StorageFull, Unavailable
-from headway.core.lifecycle import stamped
-from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
 from headway.ports import HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.folder import FolderLock, Reserve
 from headway.stores.sqlite_database import PRUNE_CHUNK, Database
+from headway.stores.sqlite_ledger import Ledger
 
 CHECKPOINT = 1.0
 """Seconds between two saves of progress: what a crash may cost."""
@@ -61,15 +60,15 @@ class SqliteStore:
         self._reserve = Reserve(self.folder)
         self._held = ExitStack()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._live: dict[str, Activity] = {}
-        self._unsaved: dict[str, Activity] = {}
-        self._revision = self._ceiling = 0
         self._full = self._opened = self._working = False
         self._closed = True
+        self._under_way = 0
+        """Jobs of the thread whose outcome the event loop does not know yet."""
         self._checkpoint_due = 0.0
 
     def __repr__(self) -> str:
-        return f"<SqliteStore {str(self.folder)!r} revision={self._revision} live={len(self._live)} full={self._full}>"
+        held = f"revision={self._ledger.revision} live={len(self._ledger)}" if self._opened else "closed"
+        return f"<SqliteStore {str(self.folder)!r} {held} full={self._full}>"
 
     @property
     def transactions(self) -> int:
@@ -80,7 +79,7 @@ class SqliteStore:
         """See ``Store.open``."""
         self._loop = asyncio.get_running_loop()
         self._publish = publish
-        self._closed, self._working = False, True
+        self._closed, self._working, self._under_way = False, True, 0
         self._thread = threading.Thread(target=self._work, name="headway-sqlite", daemon=True)
         self._thread.start()
         forks.tell(self)
@@ -100,12 +99,18 @@ class SqliteStore:
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``."""
         self._refuse_when_closed()
-        revisions: list[int | None] = await self._submit(_Job(self._loop.create_future(), writes))
-        return revisions
+        # The thread publishes what it has committed before this; with nothing under way, progress need not go there.
+        done = None if self._under_way else self._ledger.progress(writes)
+        if done is not None:
+            changed, revisions = done
+            self._publish(changed)
+            return revisions
+        answer: list[int | None] = await self._submit(_Job(self._loop.create_future(), writes))
+        return answer
 
     async def get(self, uuid: str) -> Activity | None:
         """See ``Store.get``."""
-        return await self._call(lambda: self._live.get(uuid) or self._database.get(uuid))
+        return await self._call(lambda: self._ledger.get(uuid))
 
     async def history(self, query: HistoryQuery) -> list[Activity]:
         """See ``Store.history``."""
@@ -128,7 +133,7 @@ class SqliteStore:
         try:
             await self._submit(_Job(self._loop.create_future(), call=self._shut))
         finally:
-            await asyncio.to_thread(self._thread.join)
+            self._thread.join()  # it has nothing left to do
 
     async def _call(self, function: Callable[[], _T]) -> _T:
         self._refuse_when_closed()
@@ -140,6 +145,7 @@ class SqliteStore:
             raise Unavailable("the store is closed")
 
     async def _submit(self, job: _Job) -> Any:
+        self._under_way += 1
         self._jobs.put(job)
         return await job.future
 
@@ -154,11 +160,15 @@ class SqliteStore:
             except queue.Empty:
                 jobs = []
             self._run(jobs)
-            if self._unsaved or self._full:
+            if self._dirty:
                 self._checkpoint()
 
+    @property
+    def _dirty(self) -> bool:
+        return self._opened and (self._ledger.unsaved or self._full)
+
     def _until_checkpoint(self) -> float | None:
-        if not self._unsaved and not self._full:
+        if not self._dirty:
             return None
         return max(0.0, self._checkpoint_due - time.monotonic())
 
@@ -187,7 +197,7 @@ class SqliteStore:
         if not group:
             return
         try:
-            changed, outcomes = self._attempt(group)
+            changed, outcomes = self._ledger.commit([job.writes for job in group])
         except Exception as error:
             self._recover(group, error)
         else:
@@ -216,55 +226,6 @@ class SqliteStore:
             _log.warning("%s: %s", self.folder, "no room: starts are refused" if full else "there is room again")
         self._full = full
 
-    def _attempt(self, group: list[_Job]) -> tuple[list[Activity], list[list[int | None]]]:
-        """Commit all writes of a group whose expectation holds, or, raising, none."""
-        newest: dict[str, Activity] = {}
-        changed: list[Activity] = []
-        durable = False
-        outcomes: list[list[int | None]] = []
-        for job in group:
-            revisions: list[int | None] = []
-            for write in job.writes:
-                record = self._admit(write, newest)
-                revisions.append(None if record is None else record.revision)
-                if record is not None:
-                    changed.append(record)
-                    durable = durable or write.durable
-            outcomes.append(revisions)
-        if durable or self._revision > self._ceiling:
-            self._save(newest.values())
-        else:
-            self._unsaved.update(newest)
-        for record in newest.values():
-            self._keep(record)
-        return changed, outcomes
-
-    def _admit(self, write: Write, newest: dict[str, Activity]) -> Activity | None:
-        """The record at its revision, if the expectation holds; ``newest``: what the same group has changed before."""
-        uuid = write.activity.uuid
-        current = newest.get(uuid) or self._live.get(uuid) or self._database.get(uuid)
-        if (None if current is None else current.fence) != write.expected:
-            return None
-        self._revision += 1
-        newest[uuid] = stamped(write.activity, self._revision)
-        return newest[uuid]
-
-    def _keep(self, record: Activity) -> None:
-        if record.ended:
-            self._live.pop(record.uuid, None)
-        else:
-            self._live[record.uuid] = record
-
-    def _save(self, records: Collection[Activity]) -> None:
-        ceiling = self._ceiling
-        with self._database.transaction():
-            if self._revision > ceiling:
-                ceiling = self._database.reserve_revisions(self._revision)
-            self._database.save(records)
-        self._ceiling = ceiling  # not before it is on disk
-        for record in records:
-            self._unsaved.pop(record.uuid, None)
-
     def _checkpoint(self) -> None:
         if time.monotonic() < self._checkpoint_due:
             return
@@ -274,8 +235,8 @@ class SqliteStore:
                 self._set_full(not self._reserve.take())
                 self._database.keep_log_short(self._full)
             # Progress is not worth the reserve: on a full disk it stays in memory until there is room.
-            if not self._full and self._unsaved:
-                self._save(list(self._unsaved.values()))
+            if not self._full and self._ledger.unsaved:
+                self._ledger.save()
         except Exception as error:
             if _is_full(error):
                 self._set_full(True)
@@ -288,6 +249,7 @@ class SqliteStore:
                 if changed:
                     self._publish(changed)
             finally:
+                self._under_way -= len(answers)
                 for job, answer in answers:
                     _settle(job.future, answer)
 
@@ -305,38 +267,12 @@ class SqliteStore:
             self._database = Database(self.folder / "headway.db")
             self._held.callback(self._database.close)
             self._full = not self._reserve.take()
-            live = self._with_reserve(self._take_up)
-            snapshot = self._snapshot(live)
+            self._ledger = Ledger(self._database)
+            snapshot = self._with_reserve(lambda: self._ledger.open(self._now()))
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
             raise StoreError(f"cannot read the database {self.folder / 'headway.db'}: {error}") from error
         self._opened = True
         return snapshot
-
-    def _take_up(self) -> list[Activity]:
-        """Begin where the last one ended, or died; the live activities."""
-        revision = self._database.ceiling()
-        with self._database.transaction():
-            clean = self._database.mark_clean(False)
-            ceiling = self._database.reserve_revisions(revision)
-            live = self._database.live()
-            if not clean:
-                # Progress seen before the crash may not be on disk: whoever saw it must be told what stands now.
-                live = [stamped(activity, revision + place) for place, activity in enumerate(live, 1)]
-                revision += len(live)
-                self._database.save(live)
-        self._revision, self._ceiling = revision, ceiling
-        return live
-
-    def _snapshot(self, live: list[Activity]) -> Snapshot:
-        self._live = {activity.uuid: activity for activity in live}
-        since = self._now() - TOMBSTONE_AGE
-        records = self._database.ended(since, TOMBSTONES) + live
-        return Snapshot(
-            self._database.epoch,
-            self._database.secret,
-            self._database.floors(since, TOMBSTONES),
-            sorted(records, key=lambda activity: activity.revision),
-        )
 
     def _shut(self) -> None:
         """Write down what is left and let go, also when that fails: whoever opens it next then sees a crash."""
@@ -344,12 +280,7 @@ class SqliteStore:
         with self._held:
             if self._opened:
                 self._opened = False
-                self._with_reserve(self._write_down)
-
-    def _write_down(self) -> None:
-        self._save(list(self._unsaved.values()))
-        with self._database.transaction():
-            self._database.mark_clean(True)
+                self._with_reserve(self._ledger.close)
 
     def _with_reserve(self, function: Callable[[], _T]) -> _T:
         """Call it; once more, with the reserve given up, if the disk is full."""
