@@ -1,4 +1,4 @@
-"""Servers that the tests of a module share."""
+"""What the tests of the server are given: activities of their own, and servers that a module shares."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from headway.hub import Activities
 from headway.server.protocols import HttpProtocol, WebSocketProtocol
 from headway.server.serve import TlsFiles
 from tests.server.whole import Whole, standalone
+
+
+@pytest.fixture
+async def activities() -> AsyncIterator[Activities]:
+    """Open, and in memory."""
+    async with Activities("memory:") as activities:
+        yield activities
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,12 +27,6 @@ PAGE = ("Origin", "https://page.example")
 HOST = ("Host", "localhost")
 
 
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
-
-
 async def headers_of(app: ASGIApp, *headers: tuple[str, str]) -> dict[str, str]:
     """The headers of the reply, read to its end."""
     async with asgi_request(app, headers=[HOST, *headers]) as response:

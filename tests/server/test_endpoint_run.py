@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,24 +15,7 @@ from headway.context import current
 from headway.core.activity import State
 from headway.hub import Activities
 from headway.testing.asgi import asgi_request
-from tests.server.endpoints import (
-    AT_ONCE,
-    KEY,
-    LONG,
-    Endpoint,
-    app_of,
-    ask,
-    end_of,
-    ended,
-    until,
-    wrapped,
-)
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
+from tests.server.endpoints import AT_ONCE, KEY, LONG, Endpoint, app_of, ask, end_of, ended, until, wrapped
 
 
 @pytest.mark.parametrize(

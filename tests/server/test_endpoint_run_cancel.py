@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,23 +15,7 @@ from headway.core.errors import NotCancellable, Unavailable
 from headway.hub import Activities
 from headway.testing.asgi import DEADLINE, asgi_request
 from tests.hubs import FaultyStore
-from tests.server.endpoints import (
-    AT_ONCE,
-    LONG,
-    Endpoint,
-    app_of,
-    ask,
-    end_of,
-    ended,
-    until,
-    wrapped,
-)
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
+from tests.server.endpoints import AT_ONCE, LONG, Endpoint, app_of, ask, end_of, ended, until, wrapped
 
 
 async def test_a_cancel_stops_the_endpoint_and_tells_who_waits(activities: Activities) -> None:

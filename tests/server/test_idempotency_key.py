@@ -12,22 +12,7 @@ from headway.hub import Activities
 from headway.server.respond_async import RespondAsync, RespondAsyncLimits
 from headway.testing import FakeClock
 from headway.testing.asgi import asgi_request
-from tests.server.endpoints import (
-    AT_ONCE,
-    KEY,
-    LONG,
-    Endpoint,
-    ask,
-    end_of,
-    until,
-    wrapped,
-)
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
+from tests.server.endpoints import AT_ONCE, KEY, LONG, Endpoint, ask, end_of, until, wrapped
 
 
 async def test_requests_with_one_key_are_one_run(activities: Activities) -> None:

@@ -13,22 +13,7 @@ from headway.core.activity import State
 from headway.hub import Activities
 from headway.server.respond_async import RespondAsyncLimits
 from headway.testing.asgi import DEADLINE, asgi_request
-from tests.server.endpoints import (
-    AT_ONCE,
-    KEY,
-    LONG,
-    app_of,
-    ask,
-    end_of,
-    ended,
-    until,
-)
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
+from tests.server.endpoints import AT_ONCE, KEY, LONG, app_of, ask, end_of, ended, until
 
 
 def streaming(pieces: int, gate: asyncio.Event | None = None) -> Any:

@@ -20,25 +20,7 @@ from headway.hub import Activities
 from headway.server.correlation import ActivityHeader
 from headway.server.respond_async import RespondAsyncLimits
 from headway.testing.asgi import asgi_request, asgi_websocket
-from tests.server.endpoints import (
-    AT_ONCE,
-    JSON,
-    KEY,
-    LONG,
-    Endpoint,
-    app_of,
-    ask,
-    end_of,
-    ended,
-    wrapped,
-)
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
-
+from tests.server.endpoints import AT_ONCE, JSON, KEY, LONG, Endpoint, app_of, ask, end_of, ended, wrapped
 
 # Which requests are activities
 

@@ -18,24 +18,8 @@ from headway.hub import Activities
 from headway.server.correlation import ActivityHeader
 from headway.server.embedded import ActivitiesApp
 from headway.server.respond_async import RespondAsync
-from tests.server.endpoints import (
-    AT_ONCE,
-    KEY,
-    LONG,
-    Endpoint,
-    ask,
-    end_of,
-    identify,
-    until,
-    wrapped,
-)
+from tests.server.endpoints import AT_ONCE, KEY, LONG, Endpoint, ask, end_of, identify, until, wrapped
 from tests.server.harness import connected
-
-
-@pytest.fixture
-async def activities() -> AsyncIterator[Activities]:
-    async with Activities("memory:") as activities:
-        yield activities
 
 
 @asynccontextmanager
