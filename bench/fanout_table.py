@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bench import frame
 from bench.record import heading
-from bench.rounds import Round, errors, medians, ratio
+from bench.rounds import Round, medians, ratio, recorded, uncounted
 from bench.servers import SERVERS
 
 LIMIT = "loop"
@@ -42,18 +42,13 @@ def printed(rounds: Sequence[Round], skipped: Sequence[str]) -> str:
         lines += ["", *_table(rounds, protocol, watchers)]
     lines += ["", *_verdicts(rounds)]
     lines += _disturbance(rounds)
-    lines += [f"left out: {reason}" for reason in skipped]
-    lines += [f"does not count: {error}" for error in errors(rounds)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, skipped), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
     """The same for the record."""
     return {
-        "medians": [
-            {"server": server, "protocol": protocol, "watchers": watchers, **values}
-            for (server, protocol, watchers), values in medians(rounds).items()
-        ],
+        "medians": recorded(rounds),
         "ratios": [
             {
                 "protocol": protocol,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.record import heading
-from bench.rounds import Round, errors, medians, ratio
+from bench.rounds import Round, medians, ratio, recorded, uncounted
 from bench.servers import SERVERS
 
 CALM, STALLED = " calm", " stalled"
@@ -47,18 +47,13 @@ def printed(rounds: Sequence[Round], activities: int, rate: float, stalled: int,
             ]
             lines += _stalls(rounds, protocol, watchers)
     lines += ["", *(_told(verdict) for verdict in verdicts(rounds))]
-    lines += [f"left out: {reason}" for reason in skipped]
-    lines += [f"does not count: {error}" for error in errors(rounds)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, skipped), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
     """The same for the record."""
     return {
-        "medians": [
-            {"server": server, "protocol": protocol, "watchers": watchers, **values}
-            for (server, protocol, watchers), values in medians(rounds).items()
-        ],
+        "medians": recorded(rounds),
         "targets": [{**verdict._asdict(), "met": verdict.met} for verdict in verdicts(rounds)],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,20 @@ def errors(rounds: Iterable[Round]) -> list[str]:
         for one in rounds
         if one.error is not None
     ]
+
+
+def recorded(rounds: Iterable[Round]) -> list[dict[str, Any]]:
+    """The medians for the record, a row for each key."""
+    return [
+        {"server": server, "protocol": protocol, "watchers": watchers, **values}
+        for (server, protocol, watchers), values in medians(rounds).items()
+    ]
+
+
+def uncounted(rounds: Iterable[Round], skipped: Iterable[str]) -> list[str]:
+    """What a table does not hold, and why."""
+    left_out = [f"left out: {reason}" for reason in skipped]
+    return left_out + [f"does not count: {error}" for error in errors(rounds)]
 
 
 def _by_number(rounds: Iterable[Round], key: Key, value: str) -> dict[int, float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.rounds import Round, errors, medians, ratio
+from bench.rounds import Round, errors, medians, ratio, recorded, uncounted
 
 OURS, THEIRS = ("ours", "sse", 10), ("theirs", "sse", 10)
 
@@ -32,3 +32,13 @@ def test_without_a_round_in_common_there_is_no_ratio() -> None:
 
 def test_what_does_not_count_is_told() -> None:
     assert errors(rounds("ours", 1.0, None)) == ["ours, sse, 10 watchers, round 2: broken"]
+
+
+def test_the_record_has_a_row_for_each_key() -> None:
+    row = {"server": "ours", "protocol": "sse", "watchers": 10, "rate": 2.0}
+    assert recorded(rounds("ours", 1.0, 3.0)) == [row]
+
+
+def test_what_a_table_does_not_hold_is_said() -> None:
+    told = ["left out: nchan is not there", "does not count: ours, sse, 10 watchers, round 1: broken"]
+    assert uncounted(rounds("ours", None), ["nchan is not there"]) == told
