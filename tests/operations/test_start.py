@@ -111,20 +111,10 @@ async def test_a_cancel_on_record_stops_the_block() -> None:
         assert job.reporter.cancel_requested
 
 
-async def test_a_block_cancelled_from_elsewhere_is_cancelled_with_that_on_record() -> None:
+@pytest.mark.parametrize("cancellable", [True, False])
+async def test_a_block_that_its_own_program_cancels_is_cancelled_whether_users_could_or_not(cancellable: bool) -> None:
     async with hub() as activities:
-        job = Job(activities.start("t"))
-        await job.started()
-        job.task.cancel()
-        assert isinstance(await outcome(job), asyncio.CancelledError)
-        ended = job.reporter.activity
-        assert ended.state is State.CANCELLED
-        assert ended.cancel is not None and (ended.cancel.by, ended.cancel.reason) == (None, "task_cancelled")
-
-
-async def test_a_block_that_users_cannot_cancel_is_cancelled_by_its_own_program_all_the_same() -> None:
-    async with hub() as activities:
-        job = Job(activities.start("t", cancellable=False))
+        job = Job(activities.start("t", cancellable=cancellable))
         await job.started()
         job.task.cancel()
         assert isinstance(await outcome(job), asyncio.CancelledError)
