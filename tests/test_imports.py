@@ -20,7 +20,7 @@ class Rule(NamedTuple):
 
 
 # cli, testing → server | client | integrations → hub, reporter, operations | stores → wire | ports → core
-BASE = "core ports wire"
+BASE = "core ports wire lazy"
 HUB_PARTS = (
     "hub admission cascade changes context correlation durations flusher forks live liveness portal records registry"
     " reporter shares starts track operations"
@@ -32,10 +32,11 @@ RULES = {
     "ports": Rule("core", "msgspec"),
     "wire": Rule("core", "msgspec"),
     "forks": Rule("", ""),
+    "lazy": Rule("", ""),
     "stores": Rule(f"{BASE} forks", "msgspec redis nats"),
     # The hub opens a store by its URL, and never names a technology: only the package itself, whose names are two deep.
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
-    "client": Rule("core wire", "msgspec httpx2"),
+    "client": Rule("core wire lazy", "msgspec httpx2"),
     "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
     "integrations": Rule(HUB, "msgspec starlette tqdm litestar django asgiref"),
     "cli": Rule(SIDES, "msgspec click rich uvicorn uvloop httpx2"),

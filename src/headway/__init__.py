@@ -9,8 +9,9 @@ In a program::
             activity.report(progress=40, subtitle="Firefly")
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway.lazy import lazy
 
 if TYPE_CHECKING:
     from headway.admission import Limits
@@ -114,14 +115,5 @@ _HOMES = {
     "open_store": "headway.stores",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: the command line and the client need none of the hub."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:  # which would take any name for one of ours
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway.lazy import lazy
 
 if TYPE_CHECKING:
     from headway.client.client import Client
@@ -13,15 +15,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Reporting"]
 
-
-def __getattr__(name: str) -> Any:
-    # Each brings libraries that the other does without, and a command line is to start at once.
-    if name == "Client":
-        from headway.client.client import Client
-
-        return Client
-    if name == "Reporting":
-        from headway.client.reporting import Reporting
-
-        return Reporting
-    raise AttributeError(name)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, {"Client": "headway.client.client", "Reporting": "headway.client.reporting"})

@@ -3,8 +3,9 @@
 The names that a host needs are here; each is imported when it is first asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headway.lazy import lazy
 
 if TYPE_CHECKING:
     from headway.server.answers import refusal
@@ -27,24 +28,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActivitiesApp": "embedded",
-    "ActivityHeader": "correlation",
-    "Guard": "guard",
-    "RespondAsync": "respond_async",
-    "RespondAsyncLimits": "respond_async",
-    "StreamLimits": "service",
-    "find_token": "identity.credentials",
-    "refusal": "answers",
+    "ActivitiesApp": "headway.server.embedded",
+    "ActivityHeader": "headway.server.correlation",
+    "Guard": "headway.server.guard",
+    "RespondAsync": "headway.server.respond_async",
+    "RespondAsyncLimits": "headway.server.respond_async",
+    "StreamLimits": "headway.server.service",
+    "find_token": "headway.server.identity.credentials",
+    "refusal": "headway.server.answers",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, _HOMES)
