@@ -5,11 +5,11 @@ import asyncio
 import json
 import sys
 
-from bench import commit, eta, fanout, flood, report
+from bench import commit, eta, fanout, flood, ingest
 from bench.table import Result, printed
 
-BENCHES = {"report": report.run, "commit": commit.run}
-ALONE = {"eta": eta.main, "fanout": fanout.main, "flood": flood.main}
+BENCHES = {"commit": commit.run}
+ALONE = {"eta": eta.main, "fanout": fanout.main, "flood": flood.main, "ingest": ingest.main}
 """With tables and options of their own."""
 
 
@@ -32,6 +32,7 @@ def main() -> None:
         eta.main(["--json"] if options.json else [])
         fanout.main([])
         flood.main([])
+        ingest.main([])
 
 
 main()

