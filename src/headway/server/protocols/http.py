@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 import httptools
 from starlette.exceptions import HTTPException
@@ -15,18 +15,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headway.core.errors import HeadwayError, Unavailable
 from headway.server.answers import refusal
-from headway.server.broadcast import EXTENSION, Reader
 from headway.server.ending import Ending
 from headway.server.guard import with_security
-from headway.server.protocols.limits import Limits, Stall
-from headway.server.protocols.outlet import ASGIApp, Outlet
+from headway.server.protocols.connection import Connection
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(Connection, HttpToolsProtocol):
     """HTTP/1.1 by httptools."""
 
-    limits: ClassVar[Limits] = Limits()
-    app: ASGIApp
     scope: HTTPScope
     headers: list[tuple[bytes, bytes]]
     url: bytes
@@ -34,13 +30,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._application, self.app = self.app, self._answered
-        self._outlet: Outlet | None = None
-        """Who writes the rest of the answer, once that is not the application."""
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last; uvicorn's ``cycle`` is the last that came."""
-        self._answering: asyncio.Task[Any] | None = None
-        """Runs the application."""
         self._deadline: asyncio.TimerHandle | None = None
         self._refused = False
         self._head_open = False
@@ -54,43 +45,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._lines = 0
         self._size = 0
 
-    def extensions(self) -> dict[str, dict[Any, Any]]:
-        """What the application may use beyond plain ASGI, for its scope."""
-        return {EXTENSION: {"attach": self._attach}}
-
     # What the transport calls
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._stall = Stall(transport, self.limits.stall)
         if self.limits.connections is not None and len(self.connections) > self.limits.connections:
             self._write_error(Unavailable("the server has too many connections; try again later"))
-            transport.close()
+            self.transport.close()
             return
         self._close_in(self.limits.head_time, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stall.end()
         self._forget_deadline()
         if self._running is not None:
             # uvicorn tells the last request that came, and lets the one that is being answered wait for ever.
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
-        if self._outlet is not None:
-            self._outlet.lost()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stall.begin()
-        if self._outlet is not None:
-            self._outlet.paused()
-
-    def resume_writing(self) -> None:
-        self._stall.end()
-        super().resume_writing()
-        if self._outlet is not None:
-            self._outlet.resumed()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -176,41 +147,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Ours
 
-    def _attach(self, reader: Reader) -> Outlet | None:
+    def _may_be_handed_over(self) -> bool:
         cycle = self._running
-        if cycle is None or self.transport.is_closing() or self.flow.write_paused:
-            return None
-        # In another task, or not begun: something in between passes it on, and may change what follows. Not chunked: it
-        # has a length.
-        if (
-            asyncio.current_task() is not self._answering
-            or not cycle.response_started
-            or cycle.response_complete
-            or not cycle.chunked_encoding
-        ):
-            return None
+        if cycle is None or self.flow.write_paused or not cycle.response_started or cycle.response_complete:
+            return False
+        return bool(cycle.chunked_encoding)  # else it has a length
+
+    def _hand_over(self) -> None:
         self._forget_deadline()
         self.pipeline.clear()
         self.flow.resume_reading()
-        self._outlet = Outlet(self.transport, reader, self._last_words)
-        return self._outlet
 
     def _last_words(self, ending: Ending, last: bytes) -> bytes:
         if self._running is not None:
             self._running.response_complete = True
         return last + b"0\r\n\r\n"
 
-    async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
-        self._answering = asyncio.current_task()
-        await self._application(scope, receive, send)
-        self._answering = None
-        if self._outlet is not None:
-            del scope, receive, send
-            self._forget_request()
-            await self._outlet.wait()
-
     def _forget_request(self) -> None:
-        """What is an open stream's for long should be small."""
         cycle = self._running
         if cycle is not None and cycle is self.cycle:
             cycle.disconnected = True  # the application has nothing more to say or to hear

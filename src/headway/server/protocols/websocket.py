@@ -6,7 +6,7 @@ import asyncio
 import codecs
 from collections.abc import Generator
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import PayloadTooBig
@@ -15,21 +15,18 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike, StatusLike
 
-from headway.server.broadcast import EXTENSION, Reader
 from headway.server.ending import Ending
 from headway.server.guard import SECURITY_HEADERS
-from headway.server.protocols.limits import Limits, Stall
-from headway.server.protocols.outlet import ASGIApp, Outlet
+from headway.server.protocols.connection import Connection
+from headway.server.protocols.limits import Limits
 
 _utf_8 = codecs.getincrementaldecoder("utf-8")
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(Connection, WebSocketsSansIOProtocol):
     """WebSocket by websockets; never compressed."""
 
-    limits: ClassVar[Limits] = Limits()
-    app: ASGIApp
-    conn: _Connection
+    conn: _Protocol
     queue: Any
     frames: list[bytes]
     disconnected: bool
@@ -38,39 +35,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._application, self.app = self.app, self._answered
-        self._outlet: Outlet | None = None
-        """Who writes, once that is not the application."""
-        self._answering: asyncio.Task[Any] | None = None
-        """Runs the application."""
-        self.conn = _Connection(self.limits, self.logger)
+        self.conn = _Protocol(self.limits, self.logger)
         self._failed = False
-
-    def extensions(self) -> dict[str, dict[Any, Any]]:
-        """What the application may use beyond plain ASGI, for its scope."""
-        return {EXTENSION: {"attach": self._attach}}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._stall = Stall(self.transport, self.limits.stall)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stall.end()
-        super().connection_lost(exc)
-        if self._outlet is not None:
-            self._outlet.lost()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stall.begin()
-        if self._outlet is not None:
-            self._outlet.paused()
-
-    def resume_writing(self) -> None:
-        self._stall.end()
-        super().resume_writing()
-        if self._outlet is not None:
-            self._outlet.resumed()
 
     def shutdown(self) -> None:
         self._detach()
@@ -142,16 +108,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(self.limits.linger, self.transport.close)
 
-    def _attach(self, reader: Reader) -> Outlet | None:
-        if not self.handshake_complete or self.close_sent or self.disconnected or self.transport.is_closing():
-            return None
-        if asyncio.current_task() is not self._answering or not self.writable.is_set():
-            return None
+    def _may_be_handed_over(self) -> bool:
+        return self.handshake_complete and not self.close_sent and not self.disconnected and self.writable.is_set()
+
+    def _hand_over(self) -> None:
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self._outlet = Outlet(self.transport, reader, self._last_words)
-        return self._outlet
 
     def _detach(self) -> None:
         """RFC 6455, section 5.5.1: no data follows a close. uvloop and asyncio raise for a write behind `write_eof`."""
@@ -164,16 +127,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn.send_close(ending.value)
         return last + b"".join(self.conn.data_to_send())
 
-    async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
-        self._answering = asyncio.current_task()
-        await self._application(scope, receive, send)
-        self._answering = None
-        if self._outlet is not None:
-            del scope, receive, send
-            # What is an open stream's for long should be small.
-            del self.scope, self.request, self.response
-            self.queue = _Nobody()
-            await self._outlet.wait()
+    def _forget_request(self) -> None:
+        del self.scope, self.request, self.response
+        self.queue = _Nobody()
 
     def _answer_bad_handshake(self) -> None:
         answer = b"".join(self.conn.data_to_send())
@@ -190,7 +146,7 @@ class _Nobody:
         pass
 
 
-class _Connection(ServerProtocol):
+class _Protocol(ServerProtocol):
     """The protocol without its transport."""
 
     parser: Generator[None, None, None]
