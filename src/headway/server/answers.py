@@ -22,6 +22,11 @@ from headway.wire.query import Arguments
 GRANT = "headway.grant"
 """Where the ASGI scope keeps the grant of an authenticated connection."""
 
+WANTED = "headway.wanted"
+"""Where it keeps the ``lists.Wanted`` of a request for a list, once that was permitted."""
+
+CURSOR = "X-Headway-Cursor"
+
 MAX_KEY = 255
 """Characters of an Idempotency-Key."""
 
@@ -89,10 +94,10 @@ def idempotency_key(headers: Headers) -> str | None:
     return keys[0]
 
 
-def is_known(connection: HTTPConnection, tag: str) -> bool:
-    """Whether the client has what an entity tag stands for (``If-None-Match``: RFC 9110, section 13.1.2)."""
-    wanted = header(connection.headers, "if-none-match") or ""
-    return any(each.strip().removeprefix("W/") in (tag, "*") for each in wanted.split(","))
+def known_tags(connection: HTTPConnection) -> frozenset[str]:
+    """The entity tags of what the client has: ``If-None-Match``, compared weakly (RFC 9110, section 13.1.2)."""
+    known = header(connection.headers, "if-none-match") or ""
+    return frozenset(each.strip().removeprefix("W/") for each in known.split(",")) - {""}
 
 
 def location_of(connection: HTTPConnection, activity: Activity) -> str:

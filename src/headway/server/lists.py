@@ -12,7 +12,7 @@ from headway.core.policy import Scope
 from headway.live import Feed
 from headway.server.rows import Rows
 from headway.wire.formats import Format
-from headway.wire.narrowing import Narrowing
+from headway.wire.narrowing import EVERYTHING, Narrowing
 
 CAPACITY = 64 * 1024 * 1024
 """Bytes of lists that are kept; those asked for longest ago go first."""
@@ -25,6 +25,20 @@ class EncodedList(msgspec.Struct, frozen=True):
     position: int
     tag: str
     """Its entity tag (RFC 9110, section 8.8.3): of what is in it and of nothing else, so that it tells nothing more."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a request for a list comes to, once it is read and permitted."""
+
+    scope: Scope
+    narrowing: Narrowing
+    format: Format
+    tags: frozenset[str]
+    """The lists that the client has (``If-None-Match``: RFC 9110, section 13.1.2), by entity tag; ``*`` is any."""
+
+    def has(self, tag: str) -> bool:
+        """Whether the client has that list."""
+        return tag in self.tags or "*" in self.tags
 
 
 class Lists:
@@ -47,7 +61,8 @@ class Lists:
         if kept is not None and kept.position == view.revision:
             self._kept.move_to_end(key)
             return kept
-        body = self._rows.list(filter(narrowing.admits, view.live()), format)
+        admitted = view.live() if narrowing == EVERYTHING else filter(narrowing.admits, view.live())
+        body = self._rows.list(admitted, format)
         tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
         made = EncodedList(body, view.revision, tag)
         self._keep(key, made)

@@ -17,25 +17,26 @@ from headway.core.errors import Conflict, InvalidInput, NotAllowed, NotCancellab
 from headway.core.policy import Action, Principal, Role, Scope
 from headway.ports import HistoryQuery
 from headway.server.answers import (
+    CURSOR,
+    WANTED,
     answer,
     arguments_of,
     disconnected,
     format_of,
     idempotency_key,
-    is_known,
     json_body,
+    known_tags,
     location_of,
     permitted,
     preferences_of,
 )
+from headway.server.lists import Wanted
 from headway.server.service import Service
 from headway.wire import bags, query
 from headway.wire.requests import Change, NewActivity, parse_change, parse_new_activity
 
 DEFAULT_LEASE = 300.0
 """Seconds without a sign of life after which a worker that asked for nothing else is lost."""
-
-CURSOR = "X-Headway-Cursor"
 
 
 class Resources:
@@ -49,13 +50,14 @@ class Resources:
         """``GET /activities``: what is live, in order of start."""
         principal = permitted(request, Action.READ)
         narrowing = query.list_narrowing(arguments_of(request))
-        await self._activities.settled(principal.scope)
-        format = format_of(request)
-        found = self._service.lists.get(principal.scope, narrowing, format)
-        headers = {CURSOR: self._service.cursors.seal(principal.scope, found.position), "ETag": found.tag}
-        if is_known(request, found.tag):
-            return answer(b"", format, headers, 304)
-        return answer(found.body, format, headers)
+        wanted = Wanted(principal.scope, narrowing, format_of(request), known_tags(request))
+        request.scope[WANTED] = wanted  # for ``Polling``
+        await self._activities.settled(wanted.scope)
+        found = self._service.lists.get(wanted.scope, wanted.narrowing, wanted.format)
+        headers = {CURSOR: self._service.cursors.seal(wanted.scope, found.position), "ETag": found.tag}
+        if wanted.has(found.tag):
+            return answer(b"", wanted.format, headers, 304)
+        return answer(found.body, wanted.format, headers)
 
     async def get(self, request: Request) -> Response:
         """``GET /activities/{uuid}``: one activity, running or ended, at once or after its next lifecycle change."""

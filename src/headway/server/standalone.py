@@ -26,6 +26,7 @@ from headway.server.guard import Guard
 from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
 from headway.server.identity.jwt import Keys
+from headway.server.polling import Polling
 from headway.server.redaction import redact_logs
 from headway.server.serve import RESERVED_FILES, Server, TlsFiles
 from headway.server.service import Service, StreamLimits
@@ -114,7 +115,7 @@ async def assembled(
             write_private(address, msgspec.json.encode({"url": urls[0], "pid": os.getpid()}).decode())
             on_ready(urls)
 
-        server = _server(settings, app, ready, service.stop)
+        server = _server(settings, app, ready, service)
         yield Assembly(server, service)
 
 
@@ -135,17 +136,16 @@ def _configure_logging(access_log: bool) -> None:
     redact_logs()
 
 
-def _server(
-    settings: Settings, app: ASGIApp, on_ready: Callable[[list[str]], None], on_stop: Callable[[], Awaitable[None]]
-) -> Server:
+def _server(settings: Settings, app: ASGIApp, on_ready: Callable[[list[str]], None], service: Service) -> Server:
+    hosts = (*own_hosts(settings.host), *settings.allowed_hosts)
     return Server(
-        Guard(app, hosts=(*own_hosts(settings.host), *settings.allowed_hosts), origins=settings.allowed_origins),
+        Polling(Guard(app, hosts=hosts, origins=settings.allowed_origins), service),
         host=settings.host,
         port=settings.port,
         tls=settings.tls,
         behind_proxy=settings.behind_proxy,
         on_ready=on_ready,
-        on_stop=on_stop,
+        on_stop=service.stop,
         access_log=settings.access_log,
     )
 
