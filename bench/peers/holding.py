@@ -1,0 +1,104 @@
+"""Headway with many live activities. Arguments, in hex: ``fast`` or ``portable``, a folder for its data.
+
+It is told ``hold COUNT OWNER`` and ``change RATE`` (times a second, one activity after the other; 0: no more).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import uvloop
+from starlette.requests import HTTPConnection
+
+from bench.frame import TITLE, TYPE
+from bench.peers.serving import lines, parts, served, tell
+from headway import Activities, Limits, Principal, Role
+from headway.core.activity import Activity
+from headway.core.lifecycle import Report
+from headway.ports import SystemClock
+from headway.server.app import create_app
+from headway.server.data import admin_token
+from headway.server.identity.store import TokenStore
+from headway.server.serve import run
+from headway.server.service import Service, StreamLimits
+from headway.server.standalone import Settings, serve
+
+WIDE = 1_000_000
+STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
+LIMITS = Limits(live_per_owner=WIDE, live=WIDE)
+LEASE = 3600.0
+USER = "watcher"
+AT_ONCE = 500
+"""Activities that start together."""
+
+
+class Held:
+    """The activities, and how they change."""
+
+    def __init__(self, activities: Activities) -> None:
+        self._activities = activities
+        self._held: list[str] = []
+        self._changing: asyncio.Task[None] | None = None
+
+    async def told(self, line: str) -> None:
+        match line.split():
+            case ["hold", count, owner]:
+                await self._hold(int(count), int(owner))
+                tell(activities=len(self._held))
+            case ["change", rate]:
+                if self._changing is not None:
+                    self._changing.cancel()
+                if float(rate):
+                    self._changing = asyncio.create_task(self._change(float(rate)))
+                tell(rate=float(rate))
+
+    async def _hold(self, count: int, owner: int) -> None:
+        for first in range(0, count, AT_ONCE):
+            started = [self._start(owner) for _ in range(min(AT_ONCE, count - first))]
+            self._held += [activity.uuid for activity in await asyncio.gather(*started)]
+
+    async def _start(self, owner: int) -> Activity:
+        news = Report(title=TITLE, subtitle="Firefly S01 E05", progress=40)
+        activity, _ = await self._activities.create(TYPE, owner, cancellable=True, lease=LEASE, report=news)
+        return activity
+
+    async def _change(self, rate: float) -> None:
+        for number, uuid in enumerate(itertools.cycle(self._held)):
+            self._activities.report(uuid, Report(subtitle=f"Firefly S01 E{number % 100:02d}"))
+            await asyncio.sleep(1 / rate)
+
+
+async def portable(folder: Path) -> None:
+    async with Activities(f"sqlite:{folder}", limits=LIMITS) as activities:
+        service = Service(activities, _anyone, streams=STREAMS)
+        await served(create_app(service), Held(activities).told)
+
+
+def _anyone(_: HTTPConnection) -> Principal:
+    return Principal(1, Role.ADMIN)
+
+
+async def fast(folder: Path) -> int:
+    tokens = TokenStore.open(folder, now=SystemClock().now())
+    token, user = tokens.create(USER, Role.USER, now=SystemClock().now())
+    tokens.close()
+
+    async def job(activities: Activities) -> None:
+        held = Held(activities)
+        async for line in lines():
+            await held.told(line)
+
+    def ready(urls: list[str]) -> None:
+        port = int(urls[0].rpartition(":")[2])
+        tell(port=port, token=admin_token(folder), user=user.user_id, user_token=token)
+
+    return await serve(Settings(data=folder, port=0, limits=LIMITS, streams=STREAMS), ready, job)
+
+
+stack, place = (part.decode() for part in parts())
+if stack == "fast":
+    run(fast(Path(place)))
+else:
+    uvloop.run(portable(Path(place)))
