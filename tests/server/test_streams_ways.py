@@ -5,6 +5,7 @@ its ``send``.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 
@@ -19,10 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headway.server.serve import TlsFiles
 from headway.server.service import StreamLimits
 from tests.server.harness import connected
-from tests.server.whole import EVENTS, Events, Whole, both_ways, eventually, head, in_memory, read_answer
+from tests.server.whole import EVENTS, Whole, both_ways, eventually, head, in_memory, read_answer
 
 ORIGIN = ("Origin", "http://localhost")
 PACKED = ("Accept-Encoding", "gzip")
+FRAMED = {"transfer-encoding", "content-length"}
 OCTETS = ("Accept", "application/octet-stream")
 
 
@@ -193,11 +195,34 @@ async def test_whoever_leaves_in_whatever_way_leaves_nothing_behind(way: str, ho
 
 
 @both_ways
-async def test_a_client_of_http_1_0_is_served_as_a_proxy_that_speaks_it_expects(way: str) -> None:
-    async with in_memory() as whole, connected(whole.port) as client:
+async def test_a_client_of_http_1_0_gets_a_stream_without_chunks_that_ends_with_its_connection(way: str) -> None:
+    async with in_memory(streams=StreamLimits(farewell=0)) as whole, connected(whole.port) as client:
         client.send(whole.request("GET", EVENTS, "alice").replace(b"HTTP/1.1", b"HTTP/1.0"))
-        stream = Events(client, *(await head(client)))
-        assert (stream.status, stream.headers["connection"]) == (200, "close")
-        assert (await stream.event()).type == "ping"
+        status, headers = await head(client)
+        assert (status, headers["connection"], headers.keys() & FRAMED) == (200, "close", set())
+        assert (await client.until(b"\n\n")).startswith(b"event: ping\ndata: {}\nid: ")
         uuid = (await whole.start())["uuid"]
-        assert (await stream.next()).told == ("started", uuid)
+        event = await client.until(b"\n\n")
+        assert event.startswith(b"event: activity\ndata: {")
+        assert uuid.encode() in event
+        whole.server.stop()
+        assert re.fullmatch(rb"retry: \d+\n\n", await client.rest())
+
+
+@both_ways
+async def test_a_client_of_http_1_0_gets_an_answer_with_a_length_as_all_do(way: str) -> None:
+    async with in_memory() as whole, connected(whole.port) as client:
+        client.send(whole.request("GET", "/activities", "alice").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        status, headers, body = await client.answer()
+        assert (status, headers.keys() & FRAMED, await client.rest()) == (200, {"content-length"}, b"")
+        assert body == b'{"MediaContainer":{"size":0}}'
+
+
+@both_ways
+async def test_a_client_of_http_1_0_that_leaves_leaves_nothing_behind(way: str) -> None:
+    async with in_memory() as whole:
+        async with connected(whole.port) as client:
+            client.send(whole.request("GET", EVENTS, "alice").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            await client.until(b"event: ping")
+            assert taken(whole) == (1, 0)
+        await eventually(lambda: taken(whole) == (0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -147,11 +148,16 @@ class HttpProtocol(Connection, HttpToolsProtocol):
 
     # Ours
 
+    async def _answered(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["http_version"] == "1.0" and self._running is not None:
+            send = _unchunked(self._running, send)
+        await super()._answered(scope, receive, send)
+
     def _may_be_handed_over(self) -> bool:
         cycle = self._running
         if cycle is None or self.flow.write_paused or not cycle.response_started or cycle.response_complete:
             return False
-        return bool(cycle.chunked_encoding)  # else it has a length
+        return bool(cycle.chunked_encoding)  # else it has a length, or ends with the connection
 
     def _hand_over(self) -> None:
         self._forget_deadline()
@@ -253,6 +259,25 @@ class HttpProtocol(Connection, HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _unchunked(cycle: RequestResponseCycle, send: Any) -> Any:
+    """``send`` for a client of HTTP/1.0, which knows no chunks: an answer without a length goes on until the connection
+    ends (RFC 9112, sections 6.1 and 6.3), as it does behind each of its answers.
+    """
+    open_end = False
+
+    async def send_unchunked(message: Any) -> None:
+        nonlocal open_end
+        if message["type"] == "http.response.start":
+            open_end = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+            if open_end:
+                cycle.chunked_encoding, cycle.expected_content_length = False, sys.maxsize
+        elif open_end and not message.get("more_body", False):
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return send_unchunked
 
 
 def _reason(error: httptools.HttpParserError) -> HTTPException:
