@@ -5,11 +5,17 @@ import asyncio
 import json
 import sys
 
-from bench import commit, eta, fanout, flood, ingest
+from bench import commit, eta, fanout, flood, growth, ingest
 from bench.table import Result, printed
 
 BENCHES = {"commit": commit.run}
-ALONE = {"eta": eta.main, "fanout": fanout.main, "flood": flood.main, "ingest": ingest.main}
+ALONE = {
+    "eta": eta.main,
+    "fanout": fanout.main,
+    "flood": flood.main,
+    "growth": growth.main,
+    "ingest": ingest.main,
+}
 """With tables and options of their own."""
 
 
@@ -29,10 +35,8 @@ def main() -> None:
         results: list[Result] = asyncio.run(BENCHES[name]())
         print(json.dumps({"bench": name, "results": results}) if options.json else printed(name, results))
     if not options.names:
-        eta.main(["--json"] if options.json else [])
-        fanout.main([])
-        flood.main([])
-        ingest.main([])
+        for name, run in ALONE.items():
+            run(["--json"] if options.json and name == "eta" else [])
 
 
 main()

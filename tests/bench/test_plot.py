@@ -39,5 +39,21 @@ def test_names_do_not_cover_each_other() -> None:
     assert min(second - first for first, second in pairwise(places)) >= 12
 
 
+def grown(name: str, exponent: float) -> list[Round]:
+    sizes = [(size, 0.001 * size**exponent) for size in (10, 40, 160)]
+    return [Round(name, "sse", size, 0, {"net": cost, "total": cost}) for size, cost in sizes]
+
+
+def test_what_grows_is_apart_from_what_does_not() -> None:
+    page = ElementTree.fromstring(plot.growth([*grown("watchers", 1.0), *grown("depth", 0.5), *grown("history", 0.0)]))
+    grows, stays = ([text.text for text in panel.iter(f"{SVG}text")] for panel in page.findall(f"{SVG}g"))
+    assert "watchers 1.00" in grows and "depth 0.50" in grows and "history 0.00" in stays
+    heights = [float(dot.attrib["cy"]) for dot in page.findall(f".//{SVG}circle")]
+    assert heights[0] > heights[1] > heights[2] and heights[6] == heights[7] == heights[8]
+    # Where all begin: the same size, the same cost.
+    assert heights[0] == heights[3] == heights[6]
+
+
 def test_nothing_measured_is_an_empty_page() -> None:
     assert drawn().findall(f"{SVG}g") == []
+    assert ElementTree.fromstring(plot.growth([])).findall(f"{SVG}g") == []
