@@ -9,14 +9,15 @@ a host application's own users are asked for at each request.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headway.server.answers import CURSOR, GRANT, WANTED
+from headway.server.cursors import Cursors
 from headway.server.guard import HeaderList
 from headway.server.identity.grants import Grant
-from headway.server.lists import Wanted
+from headway.server.lists import EncodedList, Wanted
 from headway.server.service import Service
 
 PATH = "/activities"
@@ -25,14 +26,38 @@ CAPACITY = 1_000
 HEAD = 2 * 1024
 """Bytes of headers and query; larger requests are not remembered, for they hold a token and may be many."""
 
+_CURSOR = CURSOR.lower().encode()
+_CHANGING = frozenset({b"etag", b"content-length", _CURSOR})
+"""The headers that tell of the list; the others follow from the request."""
+
 Key = tuple[Any, ...]
 
 
-class _Known(NamedTuple):
-    grant: Grant
-    wanted: Wanted
-    headers: HeaderList
-    """Of its answer, those that are the same each time."""
+class _Known:
+    """A request that was answered before."""
+
+    __slots__ = ("_head", "_headers", "_position", "grant", "wanted")
+
+    def __init__(self, grant: Grant, wanted: Wanted, headers: HeaderList) -> None:
+        """``headers``: of its answer."""
+        self.grant = grant
+        self.wanted = wanted
+        self._headers = [(name, value) for name, value in headers if name not in _CHANGING]
+        self._position = -1
+        self._head: Message = {}
+
+    def head(self, found: EncodedList, cursors: Cursors) -> Message:
+        """Begins the answer with a list; the same as long as the list is."""
+        if found.position == self._position:
+            return self._head
+        cursor = cursors.seal(self.wanted.scope, found.position)
+        headers = [*self._headers, (b"etag", found.tag.encode()), (_CURSOR, cursor.encode())]
+        status = 304 if self.wanted.has(found.tag) else 200
+        if status == 200:
+            headers.append((b"content-length", b"%d" % len(found.body)))
+        self._position = found.position
+        self._head = {"type": "http.response.start", "status": status, "headers": headers}
+        return self._head
 
 
 class Polling:
@@ -63,17 +88,12 @@ class Polling:
             await self._app(scope, receive, send)
 
     async def _again(self, known: _Known, send: Send) -> None:
-        wanted = known.wanted
+        wanted, service = known.wanted, self._service
         await self._activities.settled(wanted.scope)
-        found = self._service.lists.get(wanted.scope, wanted.narrowing, wanted.format)
-        cursor = self._service.cursors.seal(wanted.scope, found.position)
-        headers = [*known.headers, (b"etag", found.tag.encode()), (_CURSOR, cursor.encode())]
-        status, body = 304, b""
-        if not wanted.has(found.tag):
-            status, body = 200, found.body
-            headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        found = service.lists.get(wanted.scope, wanted.narrowing, wanted.format)
+        head = known.head(found, service.cursors)
+        await send(head)
+        await send({"type": "http.response.body", "body": found.body if head["status"] == 200 else b""})
 
     async def _first(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """Have it answered, and remember what it came to."""
@@ -90,12 +110,7 @@ class Polling:
             return
         if len(self._known) >= CAPACITY:
             self._known.clear()
-        headers = [(name, value) for name, value in heads[0] if name not in _CHANGING]
-        self._known[key] = _Known(scope[GRANT], wanted, headers)
-
-
-_CURSOR = CURSOR.lower().encode()
-_CHANGING = frozenset({b"etag", b"content-length", _CURSOR})
+        self._known[key] = _Known(scope[GRANT], wanted, heads[0])
 
 
 def _key(scope: Scope) -> Key:
