@@ -206,7 +206,8 @@ async def test_a_tree_has_eight_levels() -> None:
         tree = await line(activities, 8)
         with pytest.raises(InvalidInput) as refused:
             await activities.run(parent=tree[-1].uuid)
-        assert refused.value.message == "parentUUID: is on level 8 of its tree, and there are 8"
+        where = f"activity {tree[-1].uuid} is on level 8 of its tree"
+        assert refused.value.message == f"parentUUID: {where}, and a tree has at most 8"
         await activities.run(parent=tree[-2].uuid)
 
 

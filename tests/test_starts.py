@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import math
+from typing import Any
 
 import pytest
 
 from headway.core.activity import State
-from headway.core.errors import KeyReused, NotFound, Unavailable
+from headway.core.errors import InvalidInput, KeyReused, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from tests.hubs import FaultyStore, hub, until
 
@@ -19,6 +21,23 @@ async def test_what_is_asked_for_at_the_start_is_in_the_record() -> None:
         )
         assert (child.weight, child.timeout, child.stall, child.parent) == (2.5, 90.0, 20.0, parent.uuid)
         assert (child.progress.percent, child.title, child.reported_at) == (5, "T", None)
+
+
+@pytest.mark.parametrize("name", ["lease", "grace", "weight", "timeout", "stall"])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -1.0, 1e300])
+async def test_a_number_beyond_its_bounds_is_refused_and_nothing_is_started(name: str, number: float) -> None:
+    attributes: dict[str, Any] = {name: number}
+    async with hub() as activities:
+        with pytest.raises(InvalidInput, match=f"^{name}: must be a number from "):
+            await activities.run(**attributes)
+        assert activities.list() == []
+
+
+@pytest.mark.parametrize("name", ["lease", "timeout", "stall"])
+async def test_what_there_may_be_none_of_may_be_none(name: str) -> None:
+    attributes: dict[str, Any] = {name: None}
+    async with hub() as activities:
+        assert getattr(await activities.run(**attributes), name) is None
 
 
 async def test_a_child_that_begins_with_progress_shows_in_its_parent() -> None:

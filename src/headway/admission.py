@@ -61,7 +61,8 @@ class Admission:
         if len(parent.children) >= limits.children:
             raise TooMany(f"parentUUID: {limits.children} children of this activity are live; end some first")
         if parent.depth >= limits.depth:
-            raise InvalidInput(f"parentUUID: is on level {parent.depth} of its tree, and there are {limits.depth}")
+            where = f"activity {parent.activity.uuid} is on level {parent.depth} of its tree"
+            raise InvalidInput(f"parentUUID: {where}, and a tree has at most {limits.depth}")
 
 
 def uuid_of(secret: bytes, owner: int, key: str) -> str:

@@ -142,8 +142,9 @@ class Records(abc.ABC):
 
         ``key`` makes the start idempotent: the same owner and key give the same activity, unless ``fingerprint`` (what
         was asked for) differs, which raises ``KeyReused``. ``operation`` is what runs behind it in this process; for
-        other ``attributes`` see ``lifecycle.start``. Raises ``NotFound`` or ``ParentEnding`` for the parent,
-        ``TooMany`` and ``Unavailable`` at a limit, ``StorageFull``.
+        other ``attributes`` see ``lifecycle.start``. Raises ``InvalidInput`` for a number beyond its bounds or a tree
+        too deep, ``NotFound`` or ``ParentEnding`` for the parent, ``TooMany`` and ``Unavailable`` at a limit,
+        ``StorageFull``.
         """
         await self._ready()
         return await self._starts.make(

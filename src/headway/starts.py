@@ -16,6 +16,7 @@ from headway.correlation import notice
 from headway.durations import Durations
 from headway.live import Live, Operation
 from headway.ports import Write
+from headway.wire import requests
 
 if TYPE_CHECKING:
     from headway.records import Records
@@ -44,6 +45,9 @@ class Starts:
         **attributes: Any,
     ) -> tuple[Activity, bool]:
         """See ``Activities.create``."""
+        for name, rule in requests.SETTINGS.items():
+            if (number := attributes.get(name)) is not None:
+                rule(name, number)
         uuid = str(self._new_uuid()) if key is None else uuid_of(self._activities.secret, owner, key)
         if key is not None and (known := await self._before(uuid, fingerprint)):
             return known, False

@@ -69,7 +69,7 @@ async def test_a_tree_has_eight_levels_and_says_so(whole: Whole) -> None:
         deepest = (await whole.start(parentUUID=deepest))["uuid"]
     refused = await whole.ask("POST", "/activities", "alice", [JSON], {"type": "a", "parentUUID": deepest})
     assert refused.error == (400, "invalid_input")
-    assert refused.message == "parentUUID: is on level 8 of its tree, and there are 8"
+    assert refused.message == f"parentUUID: activity {deepest} is on level 8 of its tree, and a tree has at most 8"
 
 
 async def test_a_silence_is_shown_until_the_worker_speaks_and_heartbeats_say_nothing() -> None:

@@ -41,6 +41,14 @@ LEASE = rules.number(MIN_LEASE, MAX_LEASE)
 WEIGHT = rules.number(MIN_WEIGHT, MAX_WEIGHT)
 TIMEOUT = rules.number(MIN_TIMEOUT, MAX_TIMEOUT)
 STALL = rules.number(MIN_STALL, MAX_STALL)
+SETTINGS: Mapping[str, rules.Rule[float]] = {
+    "lease": LEASE,
+    "grace": GRACE,
+    "weight": WEIGHT,
+    "timeout": TIMEOUT,
+    "stall": STALL,
+}
+"""The numbers that are said at the start and never change."""
 
 
 class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +110,7 @@ _ASKED: _Members = {
     "cancellable": _Member("cancellable", rules.flag),
     "parentUUID": _Member("parent", rules.uuid),
     "userID": _Member("owner", rules.user),
-    "lease": _Member("lease", LEASE),
-    "grace": _Member("grace", GRACE),
-    "weight": _Member("weight", WEIGHT),
-    "timeout": _Member("timeout", TIMEOUT),
-    "stall": _Member("stall", STALL),
+    **{name: _Member(name, rule) for name, rule in SETTINGS.items()},
 }
 _TOLD_LATER: _Members = {**_TOLD, "Response": _Member("response", bags.RESPONSE)}
 _ENDED: _Members = {
