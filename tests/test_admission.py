@@ -61,7 +61,7 @@ def test_eight_levels_are_enough() -> None:
     for _ in range(6):
         deepest = live(deepest)
     admission().admit_child(deepest)
-    with pytest.raises(InvalidInput, match="^parentUUID: activity a is on level 8 .*, and a tree has at most 8$"):
+    with pytest.raises(InvalidInput, match=r"^parentUUID: activity a is on level 8 .*, and a tree has at most 8$"):
         admission().admit_child(live(deepest))
 
 
