@@ -1,7 +1,7 @@
 """Asks a server the same over and over on some connections. Arguments: PORT CONNECTIONS; the rest comes on stdin.
 
 Each connection is kept alive and asks again as soon as it has its answer. Told ``SECONDS REQUEST`` (in hex), it does so
-for so long and says what came of it as a line of JSON.
+for so long and says what came of it as a line of JSON. ``COUNTER`` in a request is a number, another one each time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 ROOM = 4 * 1024 * 1024
 HEAD = 4096
+COUNTER = b"0000000000"
 PATIENCE = 20.0
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -45,6 +46,7 @@ class Asking:
         self.epoll = select.epoll()
         for descriptor in self.askers:
             self.epoll.register(descriptor, select.EPOLLIN)
+        self.number = 0
         self.room = memoryview(bytearray(ROOM))
         self.reset()
 
@@ -53,13 +55,17 @@ class Asking:
         self.statuses: set[int] = set()
         self.bytes = 0
 
+    def ask(self, asker: Asker, request: bytes) -> None:
+        self.number += 1
+        asker.ask(request.replace(COUNTER, b"%010d" % self.number, 1))
+
     def go(self, seconds: float, request: bytes) -> dict[str, Any]:
         """Ask for so long; what has been asked then is still waited for, and counts."""
         self.reset()
         begin = time.perf_counter()
         end, waiting = begin + seconds, len(self.askers)
         for asker in self.askers.values():
-            asker.ask(request)
+            self.ask(asker, request)
         while waiting:
             ready = self.epoll.poll(PATIENCE)
             if not ready:
@@ -71,7 +77,7 @@ class Asking:
                 now = time.perf_counter()
                 self.samples.append(now - asker.since)
                 if now < end:
-                    asker.ask(request)
+                    self.ask(asker, request)
                 else:
                     waiting -= 1
         return self.told(time.perf_counter() - begin)

@@ -4,7 +4,8 @@ Headway runs as ``headway serve`` does, with so many activities. The static byte
 application that only sends what it was given: the very answers of Headway, head and body. All are asked in turn, over a
 few connections that are kept alive; the one who asks has a processor of its own, and how busy that was is shown too.
 ``unchanged`` asks with ``If-None-Match`` and is answered 304, ``changing`` asks while activities change 20 times a
-second, ``own`` asks as a user who sees a tenth of all, ``smallest`` is ``GET /health``.
+second, ``own`` asks as a user who sees a tenth of all, ``unknown`` never asks in the same words twice, so that nothing
+that the server remembers of requests helps it, and ``smallest`` is ``GET /health``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from bench import listing_table
-from bench.listing_table import CHANGING, LIST, OWN, SMALLEST, STATIC, UNCHANGED
+from bench.asking import COUNTER
+from bench.listing_table import CHANGING, LIST, OWN, SMALLEST, STATIC, UNCHANGED, UNKNOWN
 from bench.machine import busy_seconds, cpu_seconds
 from bench.peers.static import Answer
 from bench.record import record
@@ -153,12 +155,13 @@ def _cases(about: dict[str, Any], formats: Sequence[str]) -> Iterator[Case]:
         listed = Case(LIST, format, "ours", about["port"], "/activities", headers)
         yield listed
         yield listed._replace(name=CHANGING)
+        yield listed._replace(name=UNKNOWN, path=f"/activities?X-Plex-Any={COUNTER.decode()}")
         yield listed._replace(name=UNCHANGED, headers={**headers, "if-none-match": _tag(listed)}, status=304)
         yield listed._replace(name=OWN, headers={**headers, "x-plex-token": about["user_token"]})
 
 
 def _has_static(case: Case) -> bool:
-    return case.name not in (CHANGING, SMALLEST)
+    return case.name not in (CHANGING, UNKNOWN, SMALLEST)
 
 
 def _as_static(case: Case, port: int) -> Case:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bench.record import heading
 from bench.rounds import Round, medians, ratio
 
-LIST, CHANGING, UNCHANGED, OWN, SMALLEST = "list", "changing", "unchanged", "own", "smallest"
+LIST, CHANGING, UNCHANGED, OWN, UNKNOWN, SMALLEST = "list", "changing", "unchanged", "own", "unknown", "smallest"
 STATIC = "static "
 """What is put before the name of a case whose answer is sent as static bytes."""
 
@@ -21,6 +21,7 @@ _WHAT = {
     CHANGING: "… while they change 20 times a second",
     UNCHANGED: "… with If-None-Match: 304",
     OWN: "… as a user who sees a tenth of them",
+    UNKNOWN: "… in words not heard before",
     SMALLEST: "GET /health",
     **{STATIC + name: f"static bytes, as {name}" for name in (LIST, UNCHANGED, OWN)},
 }
@@ -76,7 +77,7 @@ def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
     """Each case against its static bytes."""
     found = []
     for name, format, size in medians(rounds):
-        theirs = STATIC + (LIST if name == CHANGING else name)
+        theirs = STATIC + (LIST if name in (CHANGING, UNKNOWN) else name)
         times = ratio(rounds, (name, format, size), (theirs, format, size), "rate")
         if times is not None:
             found.append(Verdict(name, format, size, times))
