@@ -25,7 +25,6 @@ from headway.server.data import make_data_dir, write_private
 from headway.server.guard import Guard
 from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
-from headway.server.identity.jwt import Keys
 from headway.server.polling import Polling
 from headway.server.redaction import redact_logs
 from headway.server.serve import RESERVED_FILES, Server, TlsFiles
@@ -84,6 +83,8 @@ async def assembled(
     make_data_dir(settings.data)
     keys = None
     if settings.jwt_keys:
+        from headway.server.identity.jwt import Keys  # with all it needs a tenth of what a start takes
+
         keys = Keys.load(settings.jwt_keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
