@@ -46,7 +46,9 @@ TARGETS = [
 
 def printed(rounds: Sequence[Round], skipped: Sequence[str]) -> str:
     """The tables, the targets, and what is not in them."""
-    lines = [heading("ingest"), "", *_processes(rounds), "", *_networks(rounds), "", *_verdicts(rounds)]
+    lines = [heading("ingest")]
+    for part in (_processes(rounds), _networks(rounds), _verdicts(rounds)):
+        lines += ["", *part] if part else []
     lines += [f"left out: {reason}" for reason in skipped]
     lines += [
         f"does not count: {one.server}, round {one.number + 1}: {one.error}" for one in rounds if one.error is not None
@@ -67,27 +69,29 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
 
 
 def _processes(rounds: Sequence[Round]) -> list[str]:
+    found = _found(rounds, "process")
     lines = [
-        f"  {'in process; for a call':<68}{'µs in it':>10}{'× tqdm':>8}{'CPU µs':>9}{'× tqdm':>8}{'server µs':>11}",
+        f"  {'in process; for a call':<68}{'µs in it':>10}{'× tqdm':>8}{'CPU µs':>9}{'× tqdm':>8}{'server µs':>11}"
     ]
-    for reporter, values in _found(rounds, "process"):
+    for reporter, values in found:
         cells = [f"{values['call'] * MICRO:>10.3f}", _times(rounds, reporter, "call")]
         cells += [f"{values['cpu'] * MICRO:>9.3f}", _times(rounds, reporter, "cpu")]
         cells.append(f"{values['server_cpu'] * MICRO:>11.1f}" if reporter.server else f"{'–':>11}")
         lines.append(f"  {reporter.name:<14}{reporter.what:<54}" + "".join(cells))
-    return lines
+    return lines if found else []
 
 
 def _networks(rounds: Sequence[Round]) -> list[str]:
+    found = _found(rounds, "network")
     lines = [
         f"  {'over the network; each':<68}{'per second':>12}{'× its like':>12}"
         f"{'server CPU µs':>15}{'sender CPU µs':>15}",
     ]
-    for reporter, values in _found(rounds, "network"):
+    for reporter, values in found:
         cells = [f"{values['rate']:>12,.0f}", f"{_times(rounds, reporter, 'rate'):>12}"]
         cells += [f"{values['server_cpu'] * MICRO:>15.2f}", f"{values['cpu'] * MICRO:>15.2f}"]
         lines.append(f"  {reporter.name:<14}{reporter.what:<54}" + "".join(cells))
-    return [*lines, "  its like: GET /health of the same server, asked for in the same way"]
+    return [*lines, "  its like: GET /health of the same server, asked for in the same way"] if found else []
 
 
 def _found(rounds: Sequence[Round], place: str) -> list[tuple[Reporter, dict[str, float]]]:

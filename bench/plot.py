@@ -14,7 +14,7 @@ from bench.growth_table import Growth, growths
 from bench.rounds import Round, medians
 
 WIDTH, HEIGHT = 460, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 118, 40, 46
+LEFT, RIGHT, TOP, BOTTOM = 56, 118, 42, 46
 LINE = 14
 """Between two names."""
 COLOURS = ("#0072b2", "#56b4e9", "#222222", "#888888", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7b4f2a")
@@ -43,15 +43,24 @@ def growth(rounds: Sequence[Round]) -> str:
     found = growths(rounds)
     relative = {_named(one): _relative(one) for one in found}
     drawn = []
-    for flat, title in ((False, "a flush costs more with more …"), (True, "… and as much with more")):
+    for flat, title in ((False, "A flush costs more with more"), (True, "A flush costs no more with more")):
         lines = {_named(one): relative[_named(one)] for one in found if one.dimension.flat is flat}
         if lines:
-            drawn.append(panel(title, lines, "times as many", "times the cost", _Doubling(relative), _colours(lines)))
+            drawn.append(
+                panel(
+                    title,
+                    lines,
+                    "times as many",
+                    "times the cost (dashed: proportional; numbers: exponents)",
+                    _Doubling(relative),
+                    _colours(lines),
+                )
+            )
     return page(drawn)
 
 
 def _named(one: Growth) -> str:
-    return f"{one.dimension.name} {one.judged.exponent:.2f}"
+    return f"{one.dimension.name} {round(one.judged.exponent, 2) + 0.0:.2f}"  # no minus before nothing
 
 
 def _relative(one: Growth) -> list[tuple[float, float]]:
@@ -76,9 +85,9 @@ def panel(title: str, lines: Lines, across: str, up: str, heights: _Heights, col
     xs = sorted({x for points in lines.values() for x, _ in points})
     widths = _Widths(xs[0], xs[-1])
     drawn = [
-        _text(LEFT, 20, title, weight="bold"),
+        _text(LEFT, 16, title, weight="bold"),
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, across, anchor="middle"),
-        _text(8, TOP - 6, up),
+        _text(LEFT, TOP - 4, up),
     ]
     for value in heights.ticks():
         y = heights.place(value)
@@ -170,6 +179,10 @@ def _label_places(lines: Lines, heights: _Heights) -> dict[str, float]:
     last = 0.0
     for y, name in ends:
         last = places[name] = max(y, last + LINE)
+    lowest = HEIGHT - BOTTOM
+    for _, name in reversed(ends):  # those that came out too low push the others up again
+        lowest = places[name] = min(places[name], lowest)
+        lowest -= LINE
     return places
 
 
@@ -189,4 +202,4 @@ def _rank(name: str) -> tuple[int, str]:
 
 def _round_up(value: float) -> float:
     step: float = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return next(step * factor for factor in (1, 2, 4, 6, 8, 10) if step * factor >= value)
+    return next(step * factor for factor in (1, 2, 3, 4, 6, 8, 10) if step * factor >= value)

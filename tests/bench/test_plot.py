@@ -39,6 +39,13 @@ def test_names_do_not_cover_each_other() -> None:
     assert min(second - first for first, second in pairwise(places)) >= 12
 
 
+def test_names_stay_above_the_axis() -> None:
+    page = drawn(*(one(f"at the bottom {place}", "sse", 10, 1.0) for place in range(8)), one("loop", "sse", 10, 1e6))
+    places = [float(text.attrib["y"]) for text in page.iter(f"{SVG}text") if (text.text or "").startswith("at the")]
+    (axis,) = (float(text.attrib["y"]) for text in page.iter(f"{SVG}text") if text.text == "0")
+    assert max(places) <= axis and min(second - first for first, second in pairwise(sorted(places))) >= 12
+
+
 def grown(name: str, exponent: float) -> list[Round]:
     sizes = [(size, 0.001 * size**exponent) for size in (10, 40, 160)]
     return [Round(name, "sse", size, 0, {"net": cost, "total": cost}) for size, cost in sizes]
