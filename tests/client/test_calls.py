@@ -35,6 +35,12 @@ def test_a_start_says_what_the_server_reads() -> None:
     assert new.report == report
 
 
+def test_a_start_of_a_part_says_its_share_and_its_times() -> None:
+    call = calls.start("command.cp", parent=UUID, weight=2.5, timeout=90.0, stall=20.0)
+    new = parse_new_activity(call.request.body or b"")
+    assert (new.parent, new.weight, new.timeout, new.stall) == (UUID, 2.5, 90.0, 20.0)
+
+
 def test_a_report_says_what_the_server_reads() -> None:
     report = Report(completed=3, total=10, unit="files", subtitle="c", response={"n": 1})
     change = parse_change(calls.change(UUID, report, state=State.FAILED, error="exit status 3").request.body or b"")

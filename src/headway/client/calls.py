@@ -95,10 +95,24 @@ def start(
     owner: int | None = None,
     lease: float | None = None,
     grace: float | None = None,
+    weight: float | None = None,
+    timeout: float | None = None,
+    stall: float | None = None,
     key: str | None = None,
 ) -> Call[Row]:
-    """Record that work has begun. ``lease``, ``grace``: seconds. ``key``: makes a repetition the same start."""
-    asked = {"cancellable": cancellable, "parentUUID": parent, "userID": owner, "lease": lease, "grace": grace}
+    """Record that work has begun. ``lease``, ``grace``, ``timeout``, ``stall``: seconds. ``weight``: its share in the
+    progress of the parent. ``key``: makes a repetition the same start.
+    """
+    asked = {
+        "cancellable": cancellable,
+        "parentUUID": parent,
+        "userID": owner,
+        "lease": lease,
+        "grace": grace,
+        "weight": weight,
+        "timeout": timeout,
+        "stall": stall,
+    }
     body = {"type": type, **_told(report), **_present(asked)}
     headers = (_JSON,) if key is None else (_JSON, ("Idempotency-Key", key))
     return Call(Request(method="POST", path=ACTIVITIES, headers=headers, body=msgspec.json.encode(body)), _row)
