@@ -42,20 +42,12 @@ def growth(rounds: Sequence[Round]) -> str:
     """How often as much a flush costs when there is so often as much of something: what grows, and what shall not."""
     found = growths(rounds)
     relative = {_named(one): _relative(one) for one in found}
+    up = "times the cost (dashed: proportional; numbers: exponents)"
     drawn = []
     for flat, title in ((False, "A flush costs more with more"), (True, "A flush costs no more with more")):
         lines = {_named(one): relative[_named(one)] for one in found if one.dimension.flat is flat}
         if lines:
-            drawn.append(
-                panel(
-                    title,
-                    lines,
-                    "times as many",
-                    "times the cost (dashed: proportional; numbers: exponents)",
-                    _Doubling(relative),
-                    _colours(lines),
-                )
-            )
+            drawn.append(panel(title, lines, "times as many", up, _Doubling(relative), _colours(lines)))
     return page(drawn)
 
 
@@ -179,7 +171,7 @@ def _label_places(lines: Lines, heights: _Heights) -> dict[str, float]:
     last = 0.0
     for y, name in ends:
         last = places[name] = max(y, last + LINE)
-    lowest = HEIGHT - BOTTOM
+    lowest = float(HEIGHT - BOTTOM)
     for _, name in reversed(ends):  # those that came out too low push the others up again
         lowest = places[name] = min(places[name], lowest)
         lowest -= LINE
