@@ -93,7 +93,8 @@ def test_speed_only_of_what_is_counted_and_runs() -> None:
 
 def test_the_time_left_runs_down_between_reports() -> None:
     assert wording.remaining(made(eta=90, updatedAt=NOW), NOW + 30) == "1m00s"
-    assert wording.remaining(made(eta=90, updatedAt=NOW), NOW + 300) == "0s"
+    assert wording.remaining(made(eta=90, updatedAt=NOW), NOW + 90.5) == "0s"
+    assert wording.remaining(made(eta=90, updatedAt=NOW), NOW + 300) == ""
     assert wording.remaining(made(), NOW) == ""
     assert wording.remaining(made(eta=1, updatedAt=NOW, state="failed"), NOW) == ""
 

@@ -11,6 +11,8 @@ NOTHING = "–"
 SHORT_ID = 8
 """Characters of a uuid that are shown where space is short; usually enough to name it by."""
 
+_SLACK = 1.0
+"""Seconds that an estimate may be over and still be read as none left."""
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
@@ -67,10 +69,11 @@ def speed(row: Row) -> str:
 
 
 def remaining(row: Row, now: float) -> str:
-    """The time left; ``now``: seconds since the epoch."""
+    """The time left; nothing once that has run out without an end. ``now``: seconds since the epoch."""
     if row.eta is None or row.updated_at is None or has_ended(row):
         return ""
-    return span(row.eta - (now - row.updated_at))
+    left = row.eta - (now - row.updated_at)
+    return span(left) if left > -_SLACK else ""
 
 
 def elapsed(row: Row, now: float) -> str:
