@@ -1,10 +1,13 @@
 """Rows on a terminal and off it."""
 
 import io
+import re
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from headway.cli import screen
 from headway.wire.decode import row_from
@@ -86,10 +89,58 @@ def test_off_a_terminal_nothing_is_cut_or_coloured(capsys: pytest.CaptureFixture
     shown = Console(file=io.StringIO(), markup=False)
     screen.print_rows(shown, rows, screen.live_columns(shown, rows))
     head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split() == ["STATE", "DONE", "TITLE", "SPEED", "TIME", "LEFT", "ID"]
-    assert long.strip() in first
+    assert head.split() == ["STATE", "DONE", "SPEED", "TIME", "LEFT", "ID", "TITLE"]
+    assert first.endswith(f"  {long.strip()}")
     assert second.split()[:2] == ["◌", "cancelling"]
     assert not head.endswith(" ")
+
+
+def test_columns_of_wide_characters_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Console(file=io.StringIO(), markup=False)
+    columns = [screen.Column("TITLE", lambda row, now: screen.title(row)), *screen.live_columns(shown, [])[:1]]
+    screen.print_rows(shown, [made(title="映画"), made(title="film"), made(title="🎬")], columns)
+    lines = capsys.readouterr().out.splitlines()
+    assert {cell_len(line.partition("●")[0]) for line in lines[1:]} == {len("TITLE  ")}
+
+
+def test_parts_stand_below_what_they_are_parts_of() -> None:
+    part, deep, stray = (f"{number:08d}{UUID[8:]}" for number in range(3))
+    rows = [
+        made(title="whole"),
+        made(part, title="part", parentUUID=UUID),
+        made(deep, title="deep", parentUUID=part),
+        made(stray, title="stray", parentUUID=OTHER),
+    ]
+    assert re.findall(r"%  ( *(?:└ )?\w+)", drawn(rows)) == ["whole", "└ part", "  └ deep", "stray"]
+    file = Ascii()
+    drawn(rows, file=file)
+    assert re.findall(r"%  ( *(?:- )?\w+)", file.getvalue()) == ["whole", "- part", "  - deep", "stray"]
+
+
+def test_parts_are_not_set_apart_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    shown, rows = Console(file=io.StringIO(), markup=False), [made(title="whole"), made(OTHER, parentUUID=UUID)]
+    screen.print_rows(shown, rows, screen.live_columns(shown, rows))
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]] == ["whole", "Testing"]
+
+
+def test_a_long_title_leaves_room_for_how_it_ended() -> None:
+    ended = made(title="A very long title indeed " * 20, state="lost", startedAt=0, endedAt=63, error="abandoned")
+    for width in (70, 80, 200):
+        line = screen.ended_line(ended, terminal(width, color_system=None)).plain
+        assert len(line) <= width
+        assert line.endswith("…  after 1m03s: abandoned")
+    assert ended.title in screen.ended_line(ended, Console(file=io.StringIO())).plain
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_facts_are_folded_beside_their_names(width: int) -> None:
+    facts = [("title", Text("A very long title indeed " * 9)), ("uuid", Text(UUID)), ("context.k", Text("x" * 99))]
+    shown = terminal(width, color_system=None)
+    screen.print_facts(shown, facts)
+    lines = shown.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= width
+    assert {line[:11].strip() for line in lines} == {"title", "uuid", "context.k", ""}
+    assert len(lines) > len(facts)
 
 
 def test_an_end_is_one_line() -> None:

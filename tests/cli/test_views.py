@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -135,6 +136,13 @@ class TestBars:
         view.connection(GONE)
         drawn = self.shown(view, on)
         assert ("one" in drawn, "1 running; trying again: nobody there" in drawn) == (True, True)
+
+    def test_what_begins_later_stands_below_what_it_is_a_part_of(self) -> None:
+        on = console(terminal=True)
+        view = LiveView(on)
+        view.snapshot([made(title="one"), made(OTHER, title="two")])
+        view.event(Kind.STARTED, made(f"{0:08d}{UUID[8:]}", title="part", parentUUID=UUID))
+        assert re.findall("one|two|└ part", self.shown(view, on)) == ["one", "└ part", "two"]
 
     def test_no_more_than_the_screen_holds(self) -> None:
         on = console(terminal=True, height=10)

@@ -132,10 +132,10 @@ def _outcome(row: Row, refusal: str | None) -> Outcome:
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:
-    from headway.cli import screen, wording
+    from headway.cli import screen
 
     shown = screen.console()
     for outcome in outcomes:
-        text = screen.state(outcome.activity, shown)
-        text.append(f"  {wording.name(outcome.activity)}: {outcome.says}", "default")
+        text = screen.state(outcome.activity, shown).append("  ").append_text(screen.name(outcome.activity, shown))
+        text.append(f": {outcome.says}", "default")
         shown.print(text, soft_wrap=True)

@@ -13,7 +13,7 @@ from headway.cli.connection import Connection, connecting, json_option
 @connecting
 @json_option
 def ls(connection: Connection, type: str | None, text: str | None, as_json: bool) -> None:
-    """List what is running, in order of start.
+    """List what is running, in order of start; on a terminal parts below what they are parts of.
 
     \b
     Examples:
@@ -21,7 +21,7 @@ def ls(connection: Connection, type: str | None, text: str | None, as_json: bool
       headway ls --type command.rsync
       headway ls --json | jq -r '.[].title'
     """
-    from headway.cli import screen
+    from headway.cli import screen, tree
     from headway.cli.output import print_json
 
     with connection.client() as client:
@@ -30,6 +30,8 @@ def ls(connection: Connection, type: str | None, text: str | None, as_json: bool
         print_json(rows)
         return
     shown = screen.console()
+    if shown.is_terminal:
+        rows = tree.ordered(rows)
     if rows or not shown.is_terminal:
         screen.print_rows(shown, rows, screen.live_columns(shown, rows))
     else:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, OverflowMethod, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from headway.cli import wording
+from headway.cli import tree, wording
 from headway.wire.row import Row
 
 
@@ -41,6 +42,8 @@ LOOKS = {
     "lost": Look("?", "?", "red"),
 }
 _UNKNOWN = Look("·", ".", "")
+_SHORTEST = 20
+"""Columns that a title is left, however narrow the terminal."""
 
 
 class Column(NamedTuple):
@@ -73,17 +76,24 @@ def state(row: Row, screen: Console) -> Text:
     return Text(f"{look.icon if unicode(screen) else look.plain} {word}", look.style)
 
 
+def name(row: Row, screen: Console) -> Text:
+    """What it is, for a line that goes on: a long title leaves room for the rest."""
+    text = Text(wording.name(row), "default")
+    if screen.is_terminal:
+        text.truncate(max(_SHORTEST, screen.width // 2), overflow=_cut(screen))
+    return text
+
+
 def ended_line(row: Row, shown: Console) -> Text:
     """How an activity ended, on one line."""
-    text = state(row, shown)
-    text.append(f"  {wording.name(row)}", "default")
+    text = state(row, shown).append("  ").append_text(name(row, shown))
     details = wording.ending(row).removeprefix(wording.state(row)).strip()
     return text.append(f"  {details}", "dim") if details else text
 
 
-def title(row: Row) -> Text:
-    """What it is, and what it is doing."""
-    text = Text(wording.name(row))
+def title(row: Row, branch: str = "") -> Text:
+    """What it is, and what it is doing. ``branch``: what stands before it in a tree."""
+    text = Text(no_wrap=True).append(branch, "dim").append(wording.name(row))
     if row.subtitle:
         text.append(f"  {row.subtitle}", "dim")
     return text
@@ -107,13 +117,14 @@ def bar(row: Row, width: int | None = None) -> ProgressBar:
     )
 
 
-def live_columns(screen: Console, rows: Iterable[Row]) -> list[Column]:
-    """Columns for what is running."""
+def live_columns(screen: Console, rows: Sequence[Row]) -> list[Column]:
+    """Columns for what is running; on a terminal the parts of something stand below it."""
+    depths = tree.depths(rows) if screen.is_terminal else {}
     columns = [
         Column("STATE", lambda row, now: state(row, screen)),
         Column("", lambda row, now: bar(row, 12 if screen.width < 100 else 24), narrowest=70),
         Column("DONE", lambda row, now: Text(wording.percent(row)), right=True),
-        Column("TITLE", lambda row, now: title(row), grows=True),
+        Column("TITLE", lambda row, now: title(row, _branch(depths.get(row.uuid, 0), screen)), grows=True),
         Column("SPEED", lambda row, now: Text(wording.speed(row), "dim"), narrowest=110, right=True),
         Column("TIME", lambda row, now: Text(wording.elapsed(row, now), "dim"), narrowest=60, right=True),
         Column("LEFT", lambda row, now: Text(wording.remaining(row, now)), narrowest=75, right=True),
@@ -140,6 +151,21 @@ def print_rows(screen: Console, rows: Sequence[Row], columns: Sequence[Column]) 
         write_plain(rows, columns)
 
 
+def print_facts(screen: Console, facts: Sequence[tuple[str, Text]]) -> None:
+    """What each is called, and what it is: on a terminal folded beside its name, elsewhere a line for each."""
+    if screen.is_terminal:
+        grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for label, value in facts:
+            grid.add_row(label, value)
+        screen.print(grid)
+        return
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        screen.print(f"{label:<{width}}  ", value, sep="", soft_wrap=True)
+
+
 def table(screen: Console, rows: Sequence[Row], columns: Sequence[Column]) -> Table:
     """The rows in as many columns as there is room for."""
     now = time.time()
@@ -151,7 +177,7 @@ def table(screen: Console, rows: Sequence[Row], columns: Sequence[Column]) -> Ta
             justify="right" if column.right else "left",
             ratio=1 if column.grows else None,
             no_wrap=True,
-            overflow="ellipsis" if unicode(screen) else "crop",
+            overflow=_cut(screen),
         )
     for row in rows:
         made.add_row(*(column.cell(row, now) for column in chosen))
@@ -159,18 +185,30 @@ def table(screen: Console, rows: Sequence[Row], columns: Sequence[Column]) -> Ta
 
 
 def write_plain(rows: Sequence[Row], columns: Sequence[Column]) -> None:
-    """Aligned lines without colours."""
+    """Aligned lines without colours; what may be long comes last, and nothing is padded to it."""
     now = time.time()
-    texts = [column for column in columns if column.title]
+    texts = sorted((column for column in columns if column.title), key=lambda column: column.grows)
     lines = [[column.title for column in texts]]
     lines += [[_plain(column.cell(row, now)) for column in texts] for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     for line in lines:
-        cells = [
-            text.rjust(width) if column.right else text.ljust(width)
-            for text, width, column in zip(line, widths, texts, strict=True)
-        ]
+        cells = [_padded(*cell) for cell in zip(line, widths, texts, strict=True)]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if column.right else text + space
+
+
+def _cut(screen: Console) -> OverflowMethod:
+    return "ellipsis" if unicode(screen) else "crop"
+
+
+def _branch(depth: int, screen: Console) -> str:
+    if not depth:
+        return ""
+    return "  " * (depth - 1) + ("└ " if unicode(screen) else "- ")
 
 
 def _plain(cell: RenderableType) -> str:

@@ -41,9 +41,7 @@ def show(connection: Connection, uuid: str, as_json: bool) -> None:
         return
     shown = screen.console()
     facts = [("state", screen.state(row, shown)), *((label, Text(value)) for label, value in _facts(row, time.time()))]
-    width = max(len(label) for label, _ in facts)
-    for label, value in facts:
-        shown.print(Text(f"{label:<{width}}  ", "dim"), value, sep="", soft_wrap=True)
+    screen.print_facts(shown, facts)
 
 
 def _facts(row: Row, now: float) -> Iterator[tuple[str, str]]:
@@ -60,7 +58,7 @@ def _facts(row: Row, now: float) -> Iterator[tuple[str, str]]:
         "started": "" if row.started_at is None else wording.moment(row.started_at, now),
         "ended": "" if row.ended_at is None else wording.moment(row.ended_at, now),
         "time": wording.elapsed(row, now),
-        "last word": "" if row.last_report_at is None else wording.moment(row.last_report_at, now),
+        "last word": _last_word(row, now),
         "asked to stop": _request(row, now),
         "timeout": "" if row.timeout is None else wording.span(row.timeout),
         "cancellable": "yes" if row.cancellable else "no",
@@ -72,6 +70,16 @@ def _facts(row: Row, now: float) -> Iterator[tuple[str, str]]:
     yield from ((label, value) for label, value in facts.items() if value)
     for label, bag in (("context", row.context), ("response", row.response)):
         yield from ((f"{label}.{key}", str(value)) for key, value in (bag or {}).items())
+
+
+def _last_word(row: Row, now: float) -> str:
+    from headway.cli import wording
+    from headway.client.rows import has_ended
+
+    if row.last_report_at is None:
+        return ""
+    ago = "" if has_ended(row) else f", {wording.span(now - row.last_report_at)} ago"
+    return f"{wording.moment(row.last_report_at, now)}{ago}"
 
 
 def _request(row: Row, now: float) -> str:

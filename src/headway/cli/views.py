@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from headway.cli import screen, wording
+from headway.cli import screen, tree, wording
 from headway.cli.output import print_line
 from headway.client.replica import Replica
 from headway.core.errors import HeadwayError
@@ -160,7 +160,7 @@ class LiveView:
         self._connected = self._connected or error is None
 
     def _render(self) -> RenderableType:
-        rows = list(self._replica)
+        rows = tree.ordered(list(self._replica))
         room = max(1, self._screen.height - _ROOM)
         columns = screen.live_columns(self._screen, rows)
         table = screen.table(self._screen, rows[:room], columns)
