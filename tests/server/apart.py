@@ -22,7 +22,7 @@ from headway.admission import Limits
 from headway.core.lifecycle import Report
 from headway.hub import Activities
 from headway.server.app import create_app
-from headway.server.broadcast import EXTENSION
+from headway.server.extension import EXTENSION
 from headway.server.guard import Guard
 from headway.server.replies import Reply
 from headway.server.serve import Server, run

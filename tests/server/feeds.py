@@ -9,11 +9,10 @@ from headway.core.activity import Activity
 from headway.core.policy import Scope
 from headway.core.view import View
 from headway.live import Feed
-from headway.server import packing
-from headway.server.channels import Channel, ChannelKey, Channels
+from headway.server.channels import Channel, ChannelKey, Channels, Pack, Transport
 from headway.server.cursors import Cursors
+from headway.server.packing import FRAMINGS
 from headway.server.rows import Rows
-from headway.wire import sse, websocket
 from headway.wire.formats import Format
 from headway.wire.narrowing import Narrowing
 from headway.wire.plex import encode_row
@@ -22,19 +21,28 @@ from headway.wire.plex import encode_row
 class World:
     """Feeds to change by hand, channels on them, and a count of what was encoded."""
 
-    def __init__(self) -> None:
+    def __init__(self, pack: Pack[Any] | None = None) -> None:
+        """``pack``: how frames are packed, if not as the transport has them."""
         self.feeds: dict[Scope, Feed] = {}
         self.encoded = 0
         self.cursors = Cursors("epoch", b"s" * 32)
-        framings: dict[str, Any] = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
-        self.channels = Channels(self.feed, framings, Rows(self._encode), self.cursors)
+        packed = {how: (framing, pack or own) for how, (framing, own) in FRAMINGS.items()}
+        self.channels = Channels(self.feed, packed, Rows(self._encode), self.cursors)
         self._revision = 0
 
     def feed(self, scope: Scope) -> Feed:
         return self.feeds.setdefault(scope, Feed(scope, View()))
 
-    def join(self, scope: Scope = 1, transport: str = "sse", cursors: bool = True, **narrowing: Any) -> Channel:
-        return self.channels.join(ChannelKey(scope, Narrowing(**narrowing), transport, cursors))
+    def join(
+        self,
+        scope: Scope = 1,
+        transport: Transport = "sse",
+        cursors: bool = True,
+        silent: bool = False,
+        direct: bool = True,
+        **narrowing: Any,
+    ) -> Channel[Any]:
+        return self.channels.join(ChannelKey(scope, Narrowing(**narrowing), transport, cursors, silent, direct))
 
     def start(self, uuid: str, scope: int = 1, **attributes: Any) -> Activity:
         return self.apply(lifecycle.start(uuid, attributes.pop("type", "t"), scope, 1.0, **attributes))

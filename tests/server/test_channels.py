@@ -10,20 +10,24 @@ import pytest
 from headway.core import lifecycle
 from headway.core.activity import State
 from headway.core.lifecycle import Report
-from headway.server.channels import PIECE, Channel, Gap
+from headway.server.channels import PIECE, Channel, Frames, Gap
 from headway.wire.sse import ResyncReason
 from tests.server.feeds import World
 
 
-def read(channel: Channel, cursor: int) -> tuple[Any, int]:
+def read(channel: Channel[Frames], cursor: int) -> tuple[Any, int]:
     """What there is to read, which is little, and where that leads to."""
     ((frames, after),) = channel.read(cursor)
     return frames, after
 
 
+def unpacked(frames: Frames) -> Frames:
+    return frames
+
+
 @pytest.fixture
 def world() -> World:
-    return World()
+    return World(unpacked)
 
 
 def test_whoever_has_read_equally_far_is_given_the_same_bytes(world: World) -> None:
@@ -38,7 +42,15 @@ def test_whoever_has_read_equally_far_is_given_the_same_bytes(world: World) -> N
 
 @pytest.mark.parametrize(
     "other",
-    [{"scope": 2}, {"transport": "websocket"}, {"cursors": False}, {"type": "x"}, {"context": (("a", "b"),)}],
+    [
+        {"scope": 2},
+        {"transport": "websocket"},
+        {"cursors": False},
+        {"silent": True},
+        {"direct": False},
+        {"type": "x"},
+        {"context": (("a", "b"),)},
+    ],
 )
 def test_whoever_wants_something_else_has_another_channel(world: World, other: dict[str, Any]) -> None:
     assert world.join() is not world.join(**other)
@@ -59,7 +71,7 @@ def test_reading_leads_to_the_newest_position_whatever_is_narrowed_out(world: Wo
     world.start("b")
     frames, cursor = read(channel, 0)
     assert (len(frames), cursor, channel.position) == (1, 2, 2)
-    assert read(channel, cursor) == ([], 2)
+    assert read(channel, cursor) == (None, 2)
     world.apply(lifecycle.report(wanted, Report(progress=5), 2.0))
     assert [b'"updated"' in frame for frame in read(channel, cursor)[0]] == [True]
 
@@ -73,12 +85,13 @@ def test_whoever_stops_after_a_piece_misses_nothing_by_going_on_from_its_cursor(
     world.apply(lifecycle.report(world.start("last"), Report(progress=5), 2.0))
     pieces = channel.read(0)
     assert len(pieces) > 5
-    assert all(PIECE <= sum(map(len, frames)) < PIECE + 2_000 for frames, _ in pieces[:-1])
+    assert all(PIECE <= sum(map(len, frames or [])) < PIECE + 2_000 for frames, _ in pieces[:-1])
     assert pieces[-1][1] == channel.position
     for at, (_, cursor) in enumerate(pieces[:-1]):
         # Of one that changed since, another may learn for the first time what these were told with its start.
-        rest = [frame for frames, _ in channel.read(cursor) for frame in frames if changed.uuid.encode() not in frame]
-        assert rest == [frame for frames, _ in pieces[at + 1 :] for frame in frames]
+        read_on = [frame for frames, _ in channel.read(cursor) for frame in frames or []]
+        rest = [frame for frame in read_on if changed.uuid.encode() not in frame]
+        assert rest == [frame for frames, _ in pieces[at + 1 :] for frame in frames or []]
 
 
 def test_what_was_encoded_is_forgotten_when_the_view_changes(world: World) -> None:
@@ -107,13 +120,13 @@ def test_a_channel_without_cursors_tells_none(world: World) -> None:
     assert channel.sealed(1) is None
 
 
-def read_resync(channel: Channel) -> tuple[list[bytes], int]:
+def read_resync(channel: Channel[Frames]) -> tuple[list[bytes], int]:
     frames, cursor = channel.resync(ResyncReason.UNKNOWN)
     return list(frames), cursor
 
 
 @pytest.mark.parametrize("reading", [lambda channel: read(channel, 0), read_resync])
-def test_a_gap_is_told_with_the_present_state(world: World, reading: Callable[[Channel], Any]) -> None:
+def test_a_gap_is_told_with_the_present_state(world: World, reading: Callable[[Channel[Frames]], Any]) -> None:
     channel = world.join(type="t")
     world.start("a")
     world.start("hidden", type="x")
@@ -132,6 +145,14 @@ def test_a_gap_ends_those_who_would_not_understand(world: World) -> None:
     world.feed(1).view.floor = 1
     with pytest.raises(Gap):
         read(channel, 0)
+
+
+def test_a_silent_channel_has_nothing_to_tell_but_where_it_is(world: World) -> None:
+    channel = world.join(silent=True)
+    world.start("a")
+    world.feed(1).view.floor = 1
+    assert read(channel, 0) == (None, 1)
+    assert channel.ping(1) is not None
 
 
 def test_a_channel_lasts_as_long_as_its_watchers(world: World) -> None:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headway.server.cohorts import Direct
 from headway.server.serve import TlsFiles
 from headway.server.service import StreamLimits
 from tests.server.harness import connected
@@ -30,7 +31,8 @@ OCTETS = ("Accept", "application/octet-stream")
 
 def taken(whole: Whole) -> tuple[int, int]:
     """How many streams there are, and how many of them are written to directly."""
-    return len(whole.service.places), len(whole.service.broadcaster)
+    watchers = whole.service.broadcaster.watchers()
+    return len(whole.service.places), sum(isinstance(watcher, Direct) for watcher in watchers)
 
 
 @both_ways

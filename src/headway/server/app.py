@@ -50,8 +50,8 @@ def routes(service: Service) -> list[BaseRoute]:
         _resource("/activities/history", GET=resources.history),
         _resource("/activities/{uuid}", GET=resources.get, PATCH=resources.change, DELETE=resources.cancel),
         Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),
-        WebSocketRoute("/:/websockets/notifications", streams.socket),
-        WebSocketRoute("/:/websocket/notifications", streams.socket),
+        WebSocketRoute("/:/websockets/notifications", _Application(streams.socket)),
+        WebSocketRoute("/:/websocket/notifications", _Application(streams.socket)),
     ]
 
 

@@ -1,177 +1,114 @@
-"""Writing to many sockets: straight to their transports, from one loop for all.
+"""Who watches what, and whose turn it is to be written to: one loop for all.
 
-A watcher here is a channel, a cursor and a way to write; no task, queue or timer is its own. When a view changes,
-each channel of it is encoded once for all who have read equally far, and written to each in one write. A socket that is
-full is left out until it has drained, and then catches up from its cursor.
-
-It takes a server that hands over its transport (``EXTENSION`` in the ASGI scope, see ``server.protocols``). Under any
-other the streams write through ASGI's ``send``, a task for each.
+The watchers of a channel are its audience. How they are written to is the audience's affair (``server.cohorts``,
+``server.relays``); here it is told that there is news, and the time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from headway.server.channels import Channel, Frames, Gap, Piece
-from headway.server.ending import Ending, retry
-
-EXTENSION = "headway.broadcast"
-"""In a scope's ``extensions``: ``{"attach": Attach}``."""
+from headway.server.channels import Channel
+from headway.server.ending import Ending
 
 SLICE = 500
 """Writes after which others get a turn: some milliseconds."""
 
-
-_log = logging.getLogger("headway.server")
-
-
-class Outlet(Protocol):
-    """A connection whose answer has begun, and goes on here."""
-
-    def write(self, data: bytes) -> object:
-        """Append to the answer; never waits."""
-
-    def finish(self, ending: Ending, last: bytes) -> None:
-        """Say the last word, if it is still read, and close."""
+TICK = 1.0
+"""Seconds, at most, between two looks at the clock."""
 
 
-class Reader(Protocol):
-    """Whoever writes to an outlet, as the connection sees them. All is called on the event loop."""
-
-    def paused(self) -> None:
-        """The socket is full."""
-
-    def resumed(self) -> None:
-        """The socket has drained."""
-
-    def gone(self) -> None:
-        """The connection is lost, or finished; called once."""
-
-
-Attach = Callable[[Reader], Outlet | None]
-"""Take over the answer that has begun; None where something between the application and the server still holds it."""
-
-
-class Watcher:
+class Watcher(ABC):
     """Someone who watches a channel over one connection."""
 
-    __slots__ = ("_broadcaster", "_stalled", "channel", "cursor", "outlet", "release", "silent", "slot", "write")
+    __slots__ = ()
 
-    def __init__(self, broadcaster: Broadcaster, channel: Channel, silent: bool) -> None:
-        """``silent``: signs of life only."""
-        self._broadcaster = broadcaster
-        self._stalled: asyncio.TimerHandle | None = None
-        self.channel: Channel = channel
-        self.silent: bool = silent
-        self.release: Callable[[], object] = _nowhere
-        """Called when it has ended."""
-        self.cursor: int = 0
-        self.slot: int = 0
-        self.outlet: Outlet | None = None
-        self.write: Callable[[bytes], object] = _nowhere
-
-    def paused(self) -> None:
-        """See ``Reader``."""
-        self._stalled = self._broadcaster.later(lambda: self.end(Ending.STALLED))
-
-    def resumed(self) -> None:
-        """See ``Reader``."""
-        self._drained()
-        self._broadcaster.catch_up(self)
-
-    def gone(self) -> None:
-        """See ``Reader``."""
-        self._drained()
-        self._broadcaster.leave(self)
-
-    @property
-    def writable(self) -> bool:
-        """Whether what is written now goes to the network and not onto a heap."""
-        return self._stalled is None
-
+    @abstractmethod
     def end(self, ending: Ending) -> None:
         """Close its stream, once; nothing is written behind the last word."""
-        outlet, self.outlet, self.write = self.outlet, None, _nowhere
-        if outlet is not None:
-            outlet.finish(ending, self.channel.pack([retry()]) if self._told_when(ending) else b"")
 
-    def _drained(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
 
-    def _told_when(self, ending: Ending) -> bool:
-        return ending is Ending.STOPPING and self.channel.key.transport == "sse"
+class Audience(ABC):
+    """All who watch one channel."""
+
+    def __init__(self, channel: Channel[Any], broadcaster: Broadcaster) -> None:
+        self.channel = channel
+        self.broadcaster = broadcaster
+        self.watchers: dict[Any, None] = {}
+
+    @abstractmethod
+    def deliver(self) -> Iterator[int]:
+        """Write what is new to all who can take it, and tell in between how many that were."""
+
+    @abstractmethod
+    def tick(self, now: float) -> Iterator[int]:
+        """Give a sign of life to those whose time has come. ``now``: on the event loop's clock."""
+
+
+A = TypeVar("A", bound=Audience)
 
 
 class Broadcaster:
-    """All watchers of one service that are written to directly."""
+    """All watchers of one service."""
 
     def __init__(self, ping: float, stall: float) -> None:
         """``ping``: seconds between two signs of life. ``stall``: seconds that a socket may stay full."""
-        self._stall = stall
-        self._watchers: dict[Channel, dict[Watcher, None]] = {}
-        self._unfollow: dict[Channel, Callable[[], None]] = {}
-        self._slots: list[dict[Watcher, None]] = [{} for _ in range(max(1, round(ping)))]
-        self._tick = ping / len(self._slots)
-        self._next = 0
-        self._changed: dict[Channel, None] = {}
+        self.ping = ping
+        self.stall = stall
+        self._tick = min(ping / max(1, round(ping)), stall, TICK)
+        self._audiences: dict[Channel[Any], Audience] = {}
+        self._unfollow: dict[Channel[Any], Callable[[], None]] = {}
+        self._changed: dict[Audience, None] = {}
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
-        return f"<Broadcaster watchers={len(self)} channels={len(self._watchers)}>"
+        return f"<Broadcaster watchers={len(self)} channels={len(self._audiences)}>"
 
     def __len__(self) -> int:
-        return sum(map(len, self._slots))
+        return sum(len(audience.watchers) for audience in self._audiences.values())
 
-    def join(self, watcher: Watcher, attach: Attach, begin: Callable[[], tuple[Frames, int]]) -> bool:
-        """Take over its connection; False where that cannot be done.
+    def watchers(self) -> Iterator[Watcher]:
+        """Everyone."""
+        for audience in self._audiences.values():
+            yield from audience.watchers
 
-        ``begin``: the first frames, and the position after them.
-        """
-        outlet = attach(watcher)
-        if outlet is None:
-            return False
-        frames, watcher.cursor = begin()
-        watcher.outlet, watcher.write = outlet, outlet.write
-        self._enter(watcher)
-        if frames:
-            watcher.write(watcher.channel.opening(frames))
-        self.catch_up(watcher)
-        return True
+    def ping_after(self, now: float) -> float:
+        """When a sign of life is due after one now, on the event loop's clock: rather a tick early than late."""
+        return now + self.ping - self._tick
 
-    def later(self, cut: Callable[[], None]) -> asyncio.TimerHandle:
-        """Call this when a socket that is full now has been so for too long."""
-        return asyncio.get_running_loop().call_later(self._stall, cut)
+    def join(self, watcher: Watcher, channel: Channel[Any], kind: type[A]) -> A:
+        """One more of those who watch a channel, and perhaps the first."""
+        known = self._audiences.get(channel)
+        audience = known if isinstance(known, kind) else kind(channel, self)
+        if audience is not known:
+            self._audiences[channel] = audience
+            self._unfollow[channel] = channel.feed.changed.call(lambda: self._mark(audience))
+        audience.watchers[watcher] = None
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [
+                loop.create_task(self._deliver(), name="headway-broadcast"),
+                loop.create_task(self._keep_alive(), name="headway-ping"),
+            ]
+        return audience
 
-    def catch_up(self, watcher: Watcher) -> None:
-        """Write what it has not read yet, if its socket takes it."""
-        self._write([watcher])
-
-    def leave(self, watcher: Watcher) -> None:
-        """Its connection is gone."""
-        watcher.outlet, watcher.write = None, _nowhere
-        if watcher not in self._slots[watcher.slot]:
-            return
-        del self._slots[watcher.slot][watcher]
-        others = self._watchers[watcher.channel]
-        del others[watcher]
-        if not others:
-            del self._watchers[watcher.channel]
-            self._unfollow.pop(watcher.channel)()
-        release, watcher.release = watcher.release, _nowhere
-        release()
-        if not self._watchers:
+    def leave(self, watcher: Watcher, audience: Audience) -> None:
+        """One less."""
+        del audience.watchers[watcher]
+        if not audience.watchers:
+            del self._audiences[audience.channel]
+            self._unfollow.pop(audience.channel)()
+        if not self._audiences:
             self._rest()
 
     async def farewell(self, seconds: float) -> None:
         """End every stream, spread over so many seconds, so that clients do not return all at once."""
-        watchers = [watcher for slot in self._slots for watcher in slot]
+        watchers = list(self.watchers())
         turns = sorted((random.uniform(0.0, seconds), place) for place in range(len(watchers)))  # noqa: S311
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -186,23 +123,8 @@ class Broadcaster:
         self._tasks.clear()
         self._changed.clear()
 
-    def _enter(self, watcher: Watcher) -> None:
-        channel = watcher.channel
-        if channel not in self._watchers:
-            self._watchers[channel] = {}
-            self._unfollow[channel] = channel.feed.changed.call(lambda: self._mark(channel))
-        self._watchers[channel][watcher] = None
-        watcher.slot = (self._next - 1) % len(self._slots)  # the one that comes last
-        self._slots[watcher.slot][watcher] = None
-        if not self._tasks:
-            loop = asyncio.get_running_loop()
-            self._tasks = [
-                loop.create_task(self._deliver(), name="headway-broadcast"),
-                loop.create_task(self._ping(), name="headway-ping"),
-            ]
-
-    def _mark(self, channel: Channel) -> None:
-        self._changed[channel] = None
+    def _mark(self, audience: Audience) -> None:
+        self._changed[audience] = None
         self._woken.set()
 
     async def _deliver(self) -> None:
@@ -210,52 +132,22 @@ class Broadcaster:
             await self._woken.wait()
             self._woken.clear()
             changed, self._changed = self._changed, {}
-            for channel in changed:
-                await self._write_all(list(self._watchers.get(channel, ())))
+            await _in_turns(writes for audience in changed for writes in audience.deliver())
 
-    async def _write_all(self, watchers: list[Watcher]) -> None:
-        for start in range(0, len(watchers), SLICE):
-            self._write(watchers[start : start + SLICE])
-            await asyncio.sleep(0)
-
-    def _write(self, watchers: list[Watcher]) -> None:
-        """Some, of one channel. This is where the time goes, so nothing is looked up twice."""
-        channel = watchers[0].channel
-        read, position = -1, channel.position
-        pieces: Sequence[Piece[bytes]] = ()
-        for watcher in watchers:
-            cursor = watcher.cursor
-            if cursor == position or watcher._stalled is not None:
-                continue
-            if watcher.silent:
-                watcher.cursor = position
-                continue
-            try:
-                if cursor != read:
-                    pieces = channel.packed(cursor)
-                    read = cursor
-                for data, watcher.cursor in pieces:
-                    if data:
-                        watcher.write(data)
-                    if not watcher.writable:
-                        break
-            except Gap:
-                watcher.end(Ending.BEHIND)
-            except Exception:  # one connection that cannot be written to must not keep the news from the others
-                _log.exception("a stream failed")
-                watcher.end(Ending.FAILED)
-
-    async def _ping(self) -> None:
+    async def _keep_alive(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._tick)
-            watchers = list(self._slots[self._next])
-            self._next = (self._next + 1) % len(self._slots)
-            for start in range(0, len(watchers), SLICE):
-                for watcher in watchers[start : start + SLICE]:
-                    if watcher.writable and (sign := watcher.channel.ping(watcher.cursor)):
-                        watcher.write(sign)
-                await asyncio.sleep(0)
+            now, audiences = loop.time(), list(self._audiences.values())
+            await _in_turns(writes for audience in audiences for writes in audience.tick(now))
 
 
-def _nowhere(data: bytes = b"") -> Any:
-    """Where the writes of one that has gone end."""
+async def _in_turns(writing: Iterator[int]) -> None:
+    """Go through with it, and let others have a turn in between."""
+    written = 0
+    for writes in writing:
+        written += writes
+        if written >= SLICE:
+            written = 0
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)

@@ -7,7 +7,7 @@ is kept per watcher, and the encoded frames are kept only until the view changes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -21,12 +21,14 @@ from headway.wire.narrowing import Narrowing
 from headway.wire.sse import ResyncReason
 
 Frames = Sequence[bytes]
-Pack = Callable[[Frames], bytes]
+Transport = Literal["sse", "websocket"]
 
+P = TypeVar("P")
+"""Frames in the form in which they are written: the bytes of a connection, or what ASGI's ``send`` takes."""
 
-T = TypeVar("T")
-Piece = tuple[T, int]
-"""Something to write, and the cursor of someone who has read it."""
+Pack = Callable[[Frames], P]
+Piece = tuple[P | None, int]
+"""What to write, None for nothing, and the cursor of someone who has read it."""
 
 PIECE = 32 * 1024
 """Bytes that are written at once: one that stops reading is left with little more than its buffers, however much has
@@ -58,63 +60,64 @@ class ChannelKey(msgspec.Struct, frozen=True):
 
     scope: Scope
     narrowing: Narrowing
-    transport: str
+    transport: Transport
     cursors: bool
     """Whether the frames carry cursors."""
+    silent: bool = False
+    """Signs of life only."""
+    direct: bool = True
+    """Whether its watchers are written to past ASGI."""
 
 
-class Channel:
+class Channel(Generic[P]):
     """One way of seeing one view."""
 
-    def __init__(self, key: ChannelKey, feed: Feed, framing: Framing, pack: Pack, rows: Rows, cursors: Cursors) -> None:
+    def __init__(
+        self, key: ChannelKey, feed: Feed, framing: Framing, pack: Pack[P], rows: Rows, cursors: Cursors
+    ) -> None:
         self.key = key
         self.feed = feed
+        self.pack = pack
+        """Frames as they are written, all in one."""
         self._framing = framing
         self._rows = rows
         self._cursors = cursors
-        self.pack = pack
-        """Frames as they stand in a connection's bytes, all in one."""
-        self._encoded: dict[int, Sequence[Piece[Frames]]] = {}
-        self._packed: dict[int, Sequence[Piece[bytes]]] = {}
-        self._opening: tuple[Frames, bytes] = [], b""
-        self._pings: dict[int, bytes] = {}
+        self._pieces: dict[int, Sequence[Piece[P]]] = {}
+        self._opening: tuple[Frames, P] | None = None
+        self._pings: dict[int, P | None] = {}
         self._snapshotted: Frames = []
-        self._encoded_at = self._snapshotted_at = -1
+        self._packed_at = self._snapshotted_at = -1
 
     @property
     def position(self) -> int:
         """The cursor of someone who has read everything."""
         return self.feed.view.revision
 
-    def read(self, cursor: int) -> Sequence[Piece[Frames]]:
-        """What comes after a cursor, in frames of together ``PIECE`` bytes or little more; raises ``Gap``.
+    def read(self, cursor: int) -> Sequence[Piece[P]]:
+        """What comes after a cursor, in pieces of ``PIECE`` bytes or little more; raises ``Gap``.
 
         One that stops after a piece goes on from its cursor.
         """
         self._forget_the_past()
-        if cursor not in self._encoded:
-            self._encoded[cursor] = self._read(cursor)
-        return self._encoded[cursor]
+        if cursor not in self._pieces:
+            self._pieces[cursor] = [
+                (self.pack(frames) if frames else None, after) for frames, after in self._read(cursor)
+            ]
+        return self._pieces[cursor]
 
-    def packed(self, cursor: int) -> Sequence[Piece[bytes]]:
-        """The same as the bytes of a connection; empty where there is nothing to write. Raises ``Gap``."""
-        pieces = self.read(cursor)
-        if cursor not in self._packed:
-            self._packed[cursor] = [(self.pack(frames) if frames else b"", after) for frames, after in pieces]
-        return self._packed[cursor]
-
-    def opening(self, frames: Frames) -> bytes:
-        """First frames as the bytes of a connection; the same for those who come one after another."""
-        if self._opening[0] != frames:
+    def opening(self, frames: Frames) -> P:
+        """First frames, packed; the same for those who come one after another."""
+        self._forget_the_past()
+        if self._opening is None or self._opening[0] != frames:
             self._opening = frames, self.pack(frames)
         return self._opening[1]
 
-    def ping(self, cursor: int) -> bytes:
-        """A sign of life as the bytes of a connection; empty where the transport has its own, below us."""
+    def ping(self, cursor: int) -> P | None:
+        """A sign of life; None where the transport has its own, below us."""
         self._forget_the_past()
         if cursor not in self._pings:
             sign = self._framing.ping(self.sealed(cursor))
-            self._pings[cursor] = self.pack([sign]) if sign else b""
+            self._pings[cursor] = self.pack([sign]) if sign else None
         return self._pings[cursor]
 
     def snapshot(self) -> tuple[Frames, int]:
@@ -132,20 +135,22 @@ class Channel:
         return self._cursors.seal(self.key.scope, revision) if self.key.cursors else None
 
     def _forget_the_past(self) -> None:
-        if self._encoded_at != self.position:
-            for kept in (self._encoded, self._packed, self._pings):
-                kept.clear()
-            self._opening = [], b""
-            self._encoded_at = self.position
+        if self._packed_at != self.position:
+            self._pieces.clear()
+            self._pings.clear()
+            self._opening = None
+            self._packed_at = self.position
 
-    def _read(self, cursor: int) -> Sequence[Piece[Frames]]:
+    def _read(self, cursor: int) -> Sequence[tuple[Frames, int]]:
+        if self.key.silent:
+            return [([], self.position)]
         news = self.feed.view.since(cursor)
         if isinstance(news, Resync):
             if not self.key.cursors:
                 raise Gap
             return [self.resync(ResyncReason.EXPIRED)]
         admits, frame = self.key.narrowing.admits, self._framing.activity
-        pieces: list[Piece[Frames]] = []
+        pieces: list[tuple[Frames, int]] = []
         frames: list[bytes] = []
         size, reached = 0, cursor
         for event in news:
@@ -165,33 +170,35 @@ class Channel:
         return self._framing.snapshot(self._rows.list(wanted, Format.JSON), self.sealed(self.position))
 
 
+Framings = Mapping[tuple[Transport, bool], tuple[Framing, Pack[Any]]]
+"""By transport, and whether past ASGI."""
+
+
 class Channels:
     """The channels in use, made when first asked for and dropped with their last watcher."""
 
-    def __init__(
-        self, feed: Callable[[Scope], Feed], framings: Mapping[str, tuple[Framing, Pack]], rows: Rows, cursors: Cursors
-    ) -> None:
+    def __init__(self, feed: Callable[[Scope], Feed], framings: Framings, rows: Rows, cursors: Cursors) -> None:
         self._feed = feed
         self._framings = framings
         self._rows = rows
         self._cursors = cursors
-        self._open: dict[ChannelKey, tuple[Channel, int]] = {}
+        self._open: dict[ChannelKey, tuple[Channel[Any], int]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def join(self, key: ChannelKey) -> Channel:
+    def join(self, key: ChannelKey) -> Channel[Any]:
         """The channel for a key, for one more watcher."""
         channel, watchers = self._open.get(key) or (self._make(key), 0)
         self._open[key] = channel, watchers + 1
         return channel
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: Channel[Any]) -> None:
         """One watcher less."""
         _, watchers = self._open.pop(channel.key)
         if watchers > 1:
             self._open[channel.key] = channel, watchers - 1
 
-    def _make(self, key: ChannelKey) -> Channel:
-        framing, pack = self._framings[key.transport]
+    def _make(self, key: ChannelKey) -> Channel[Any]:
+        framing, pack = self._framings[key.transport, key.direct]
         return Channel(key, self._feed(key.scope), framing, pack, self._rows, self._cursors)

@@ -14,16 +14,15 @@ from headway import __version__
 from headway.core.errors import TooMany, Unavailable
 from headway.hub import Activities
 from headway.live import Pulse
-from headway.server import packing
 from headway.server.broadcast import Broadcaster
 from headway.server.channels import Channels
 from headway.server.cursors import Cursors
 from headway.server.identity.grants import Grants
 from headway.server.identity.identify import Identify
 from headway.server.lists import Lists
+from headway.server.packing import FRAMINGS
 from headway.server.probe import Probe
 from headway.server.rows import Rows
-from headway.wire import sse, websocket
 from headway.wire.server import Server
 
 
@@ -122,8 +121,7 @@ class Service:
         self.rows: Rows = Rows()
         self.lists: Lists = Lists(activities.feed, self.rows)
         self.cursors: Cursors = Cursors(activities.epoch, activities.secret)
-        framings = {"sse": (sse, packing.chunk), "websocket": (websocket, packing.messages)}
-        self.channels: Channels = Channels(activities.feed, framings, self.rows, self.cursors)
+        self.channels: Channels = Channels(activities.feed, FRAMINGS, self.rows, self.cursors)
         self.broadcaster: Broadcaster = Broadcaster(self.limits.ping, self.limits.stall)
         self.probe: Probe = Probe(activities)
         self.stopping: asyncio.Event = asyncio.Event()

@@ -1,6 +1,6 @@
 """The live streams: EventSource and WebSocket.
 
-Both are the same watcher, a channel and a cursor, written to as fast as its socket is drained: while a write waits,
+Both are the same watcher, a channel and a cursor, written to as fast as its socket is drained: while that is full,
 nothing gathers, and the next read catches up from the cursor. A socket that is not drained for 30 seconds is given
 up; its client resumes by its cursor.
 """
@@ -8,9 +8,8 @@ up; its client resumes by its cursor.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,20 +17,21 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from headway.core.errors import HeadwayError, Unavailable
 from headway.core.policy import Action
 from headway.server.answers import arguments_of, disconnected, grant_of, header, permitted, refusal
-from headway.server.broadcast import EXTENSION, Attach, Watcher
-from headway.server.channels import Channel, ChannelKey, Frames, Gap
+from headway.server.broadcast import Watcher
+from headway.server.channels import Channel, ChannelKey, Frames, Transport
+from headway.server.cohorts import Direct
 from headway.server.ending import Ending, retry
+from headway.server.extension import EXTENSION, Attach
+from headway.server.relays import GONE, Relay
 from headway.server.service import Place, Service
 from headway.wire import query, sse
 from headway.wire.query import Arguments
 from headway.wire.sse import ResyncReason
-
-Write = Callable[[Frames], Awaitable[None]]
 
 PARTING = 1.0
 """Seconds for the last word to a client: one that does not read must keep neither its place nor the server."""
@@ -41,15 +41,13 @@ class Opening(msgspec.Struct, frozen=True):
     """How a client wants its stream to begin."""
 
     key: ChannelKey
-    silent: bool
-    """The filters leave nothing of what there is: the stream is signs of life only."""
     snapshot: bool
     since: str | None
     """The cursor to resume from."""
 
-    def begin(self, channel: Channel, opened: int | None) -> tuple[Frames, int]:
+    def begin(self, channel: Channel[Any], opened: int | None) -> tuple[Frames, int]:
         """The first frames and the position after them. ``opened``: the position that ``since`` stands for."""
-        if self.silent:
+        if channel.key.silent:
             return [], channel.position
         if opened is not None:
             # Also where a snapshot is asked for: an EventSource that comes back repeats its URL, and knows more by now.
@@ -72,190 +70,128 @@ class Streams:
         with self._service.places.take(grant_of(request).principal.user) as place:
             await send(_stream_start(request.headers))
             if request.method == "HEAD":
-                await send({"type": "http.response.body", "body": b""})
-                return
-            if self._service.stopping.is_set():
+                await send(_body(b""))
+            elif self._service.stopping.is_set():
                 # Any status but 200 would close a browser's EventSource for good.
-                await send({"type": "http.response.body", "body": retry()})
-                return
+                await send(_body(retry()))
+            elif not self._hand_over(request, opening, place):
+                await self._send_events(request, opening, receive, send)
 
-            if self._handed_over(request, opening, place):
-                return
-
-            async def write(frames: Frames) -> None:
-                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-
-            ending = await self._serve(request, opening, write, disconnected(receive))
-            if ending is Ending.STALLED:
-                return  # an unfinished response: the server drops the connection
-            body = retry() if ending is Ending.STOPPING else b""
-            with suppress(_Stalled, _Gone):
-                await _patiently(PARTING, send({"type": "http.response.body", "body": body}))
-
-    async def socket(self, websocket: WebSocket) -> None:
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``/:/websockets/notifications`` and ``/:/websocket/notifications``."""
+        websocket = WebSocket(scope, receive, send)
         try:
             if self._service.stopping.is_set():
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
             with self._service.places.take(grant_of(websocket).principal.user) as place:
                 await websocket.accept()
-                if not self._handed_over(websocket, opening, place):
-                    await self._talk(websocket, opening)
+                if self._service.stopping.is_set():  # meanwhile
+                    await _last_word(websocket.close(Ending.STOPPING.value))
+                elif not self._hand_over(websocket, opening, place):
+                    await self._send_messages(websocket, opening, send)
         except HeadwayError as error:
             await websocket.send_denial_response(refusal(websocket, error))
 
-    async def _talk(self, websocket: WebSocket, opening: Opening) -> None:
-        async def write(frames: Frames) -> None:
-            for frame in frames:
-                await websocket.send({"type": "websocket.send", "text": frame.decode()})
-
-        ending = await self._serve(websocket, opening, write, _hung_up(websocket))
-        if ending is not Ending.GONE:
-            # Whoever did not drain the socket will not read the close either; the transport is closed behind it.
-            with suppress(_Stalled, _Gone):
-                code = 1011 if ending is Ending.STALLED else ending.value
-                await _patiently(PARTING, websocket.close(code))
-
-    def _opening(self, connection: HTTPConnection, transport: str, last: str | None) -> Opening:
+    def _opening(self, connection: HTTPConnection, transport: Transport, last: str | None) -> Opening:
         principal = permitted(connection, Action.READ)
         arguments = arguments_of(connection)
         snapshot, since = query.flag(arguments, "snapshot"), last or _since(arguments)
         resumable = transport == "sse" or snapshot or since is not None
-        return Opening(
-            ChannelKey(principal.scope, query.stream_narrowing(arguments), transport, resumable),
-            silent=not query.filters(arguments).admits("activity"),
-            snapshot=snapshot,
-            since=since,
-        )
+        silent = not query.filters(arguments).admits("activity")
+        key = ChannelKey(principal.scope, query.stream_narrowing(arguments), transport, resumable, silent)
+        return Opening(key, snapshot, since)
 
-    def _handed_over(self, connection: HTTPConnection, opening: Opening, place: Place) -> bool:
-        """Let the broadcaster go on with the stream, and with its place, where the server offers that."""
+    def _hand_over(self, connection: HTTPConnection, opening: Opening, place: Place) -> bool:
+        """Let the stream go on past ASGI, and keep its place, where the server offers that."""
         attach: Attach | None = connection.scope.get("extensions", {}).get(EXTENSION, {}).get("attach")
-        service = self._service
-        if attach is None or service.stopping.is_set():  # the broadcaster has counted whom it says farewell to
+        if attach is None:
             return False
-        channel = service.channels.join(opening.key)
-        watcher = Watcher(service.broadcaster, channel, opening.silent)
-        unwatch = service.grants.watch(grant_of(connection), partial(watcher.end, Ending.REVOKED))
+        channel = self._service.channels.join(opening.key)
+        watcher = Direct(self._service.broadcaster, channel)
+        unwatch = self._end_with_grant(connection, watcher)
+
+        def abandon() -> None:
+            unwatch()
+            self._service.channels.leave(channel)
 
         def release() -> None:
-            unwatch()
-            service.channels.leave(channel)
+            abandon()
             place.leave()
 
         joined = False
         try:
-            joined = service.broadcaster.join(watcher, attach, lambda: self._begin(channel, opening))
+            joined = watcher.join(attach, lambda: self._begin(channel, opening))
         finally:
-            if joined:
-                place.keep()
-                watcher.release = release
-            else:
-                unwatch()
-                service.channels.leave(channel)
+            if not joined:
+                abandon()
+        if joined:
+            place.keep()
+            watcher.release = release
         return joined
 
-    def _begin(self, channel: Channel, opening: Opening) -> tuple[Frames, int]:
-        opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
-        frames, cursor = opening.begin(channel, opened)
-        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
-        return [*_pinger(channel, opening)(None if frames else cursor), *frames], cursor
+    async def _send_events(self, request: Request, opening: Opening, receive: Receive, send: Send) -> None:
+        def write(data: bytes) -> Awaitable[None]:
+            return send(_body(data, more=True))
 
-    async def _serve(
-        self, connection: HTTPConnection, opening: Opening, write: Write, gone: Coroutine[Any, Any, None]
+        with self._channel(opening) as channel:
+            relay = Relay(self._service.broadcaster, channel, write)
+            ending = await self._run(request, relay, channel, opening, disconnected(receive))
+        if ending is not Ending.STALLED:  # which is an unfinished response: the server drops the connection
+            await _last_word(send(_body(retry() if ending is Ending.STOPPING else b"")))
+
+    async def _send_messages(self, websocket: WebSocket, opening: Opening, send: Send) -> None:
+        async def write(texts: Sequence[str]) -> None:
+            for text in texts:
+                await send({"type": "websocket.send", "text": text})
+
+        with self._channel(opening) as channel:
+            relay = Relay(self._service.broadcaster, channel, write)
+            ending = await self._run(websocket, relay, channel, opening, _hung_up(websocket))
+        if ending is not Ending.GONE:
+            # Whoever did not drain the socket will not read the close either; the transport is closed behind it.
+            await _last_word(websocket.close(1011 if ending is Ending.STALLED else ending.value))
+
+    async def _run(
+        self,
+        connection: HTTPConnection,
+        relay: Relay[Any],
+        channel: Channel[Any],
+        opening: Opening,
+        leaving: Coroutine[Any, Any, None],
     ) -> Ending:
-        """Run a watcher until something ends it."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[Ending] = loop.create_future()
-        channel = self._service.channels.join(opening.key)
-        tasks = {
-            loop.create_task(self._watch(channel, opening, write)): Ending.GONE,
-            loop.create_task(gone): Ending.GONE,
-            loop.create_task(self._farewell()): Ending.STOPPING,
-        }
-        unwatch = self._service.grants.watch(grant_of(connection), lambda: _settle(ended, Ending.REVOKED))
+        unwatch = self._end_with_grant(connection, relay)
         try:
-            first: set[asyncio.Future[Any]] = {*tasks, ended}
-            done, _ = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            return ended.result() if ended in done else await _outcome(done, tasks)
+            frames, cursor = self._begin(channel, opening)
+            return await relay.run(channel.opening(frames) if frames else None, cursor, leaving)
         finally:
             unwatch()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._service.channels.leave(channel)
 
-    async def _watch(self, channel: Channel, opening: Opening, write: Write) -> None:
-        limits = self._service.limits
-        frames, cursor = self._begin(channel, opening)
-        ping = _pinger(channel, opening)
-        await _patiently(limits.stall, write(frames))
-        loop = asyncio.get_running_loop()
-        due = loop.time() + limits.ping
-        while True:
-            if loop.time() >= due:
-                due = loop.time() + limits.ping
-                if frames := ping(cursor):
-                    await _patiently(limits.stall, write(frames))
-            for frames, after in [([], channel.position)] if opening.silent else channel.read(cursor):
-                if frames:
-                    await _patiently(limits.stall, write(frames))
-                cursor = after
-            if cursor == channel.position:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(due):
-                        await channel.feed.changed.wait()
+    def _end_with_grant(self, connection: HTTPConnection, watcher: Watcher) -> Callable[[], None]:
+        return self._service.grants.watch(grant_of(connection), partial(watcher.end, Ending.REVOKED))
 
-    async def _farewell(self) -> None:
-        await self._service.stopping.wait()
-        await asyncio.sleep(random.uniform(0.0, self._service.farewell))  # noqa: S311 - spreads, hides nothing
-
-
-class _Stalled(Exception):
-    """The client does not drain its socket."""
-
-
-class _Gone(Exception):
-    """The client went away under a write."""
-
-
-async def _patiently(seconds: float, writing: Awaitable[None]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await writing
-    except TimeoutError:
-        raise _Stalled from None
-    except (OSError, RuntimeError, WebSocketDisconnect):  # ASGI names the first, servers and Starlette have the others
-        raise _Gone from None
-
-
-async def _outcome(done: set[asyncio.Future[Any]], tasks: dict[asyncio.Task[None], Ending]) -> Ending:
-    for task, ending in tasks.items():
-        if task not in done:
-            continue
+    @contextmanager
+    def _channel(self, opening: Opening) -> Iterator[Channel[Any]]:
+        channels = self._service.channels
+        channel = channels.join(msgspec.structs.replace(opening.key, direct=False))
         try:
-            await task
-        except _Stalled:
-            return Ending.STALLED
-        except Gap:
-            return Ending.BEHIND
-        except _Gone:
-            return Ending.GONE
-        return ending
-    return Ending.GONE
+            yield channel
+        finally:
+            channels.leave(channel)
+
+    def _begin(self, channel: Channel[Any], opening: Opening) -> tuple[Frames, int]:
+        opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
+        frames, cursor = opening.begin(channel, opened)
+        if opening.key.transport != "sse":
+            return frames, cursor
+        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
+        return [sse.ping(None if frames else channel.sealed(cursor)), *frames], cursor
 
 
-def _settle(future: asyncio.Future[Ending], ending: Ending) -> None:
-    if not future.done():
-        future.set_result(ending)
-
-
-def _pinger(channel: Channel, opening: Opening) -> Callable[[int | None], Frames]:
-    """Signs of life: events of an EventSource; a WebSocket has its own, below us."""
-    if opening.key.transport != "sse":
-        return lambda cursor: []
-    return lambda cursor: [sse.ping(None if cursor is None else channel.sealed(cursor))]
+async def _last_word(saying: Awaitable[None]) -> None:
+    with suppress(*GONE):  # TimeoutError is one of them
+        async with asyncio.timeout(PARTING):
+            await saying
 
 
 def _since(arguments: Arguments) -> str | None:
@@ -277,6 +213,10 @@ def _stream_start(headers: Headers) -> dict[str, Any]:
         "status": 200,
         "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
     }
+
+
+def _body(data: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 async def _hung_up(websocket: WebSocket) -> None:

@@ -8,8 +8,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from headway.server.broadcast import EXTENSION, Reader
 from headway.server.ending import Ending
+from headway.server.extension import EXTENSION, Reader
 from headway.server.protocols.limits import Limits, Stall
 from headway.server.protocols.outlet import ASGIApp, Outlet
 

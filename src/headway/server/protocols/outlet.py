@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from headway.server.broadcast import Reader
 from headway.server.ending import Ending
+from headway.server.extension import Reader
 
 HIGH_WATER = 32 * 1024
 """Bytes that wait in this process for a socket to drain; with more it is left out until it has."""

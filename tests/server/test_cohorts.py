@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
-from headway.server import broadcast
-from headway.server.broadcast import Broadcaster, Outlet, Reader, Watcher
+from headway.server import cohorts
+from headway.server.broadcast import Broadcaster
 from headway.server.channels import PIECE, Frames
+from headway.server.cohorts import Cohorts, Direct
 from headway.server.ending import Ending
+from headway.server.extension import Outlet, Reader
 from tests.server.feeds import World
 from tests.server.harness import eventually
 
@@ -84,13 +86,11 @@ class Stage:
         self.joined: list[Connection] = []
         self.released: list[Connection] = []
 
-    def join(
-        self, scope: int = 1, *, since: int | None = None, snapshot: bool = False, silent: bool = False, **how: Any
-    ) -> Connection:
+    def join(self, scope: int = 1, *, since: int | None = None, snapshot: bool = False, **how: Any) -> Connection:
         """A watcher from now on, or from ``since``. ``how``: see ``World.join``."""
         made, channel = Connection(), self.world.join(scope, **how)
         self.joined.append(made)
-        watcher = Watcher(self.broadcaster, channel, silent)
+        watcher = Direct(self.broadcaster, channel)
 
         def release() -> None:
             self.world.channels.leave(channel)
@@ -103,8 +103,19 @@ class Stage:
                 return channel.snapshot()
             return [], channel.position if since is None else since
 
-        assert self.broadcaster.join(watcher, made.attach, begin)
+        assert watcher.join(made.attach, begin)
         return made
+
+    def cohorts(self) -> list[list[Direct]]:
+        """Who stands together, of the one channel there is."""
+        ((audience, *_),) = [self.broadcaster._audiences.values()]
+        assert isinstance(audience, Cohorts)
+        return [list(cohort.writes) for cohort in audience._cohorts if cohort.writes]
+
+    def tick(self, now: float) -> None:
+        """A look at the clock."""
+        for audience in self.broadcaster._audiences.values():
+            list(audience.tick(now))
 
     @property
     def tasks(self) -> set[str]:
@@ -181,9 +192,9 @@ async def test_one_that_joins_late_catches_up_from_its_cursor_at_once(stage: Sta
 
 async def test_one_that_cannot_be_handed_over_is_no_watcher(stage: Stage) -> None:
     channel = stage.world.join()
-    watcher = Watcher(stage.broadcaster, channel, False)
+    watcher = Direct(stage.broadcaster, channel)
     stage.world.channels.leave(channel)
-    assert not stage.broadcaster.join(watcher, lambda reader: None, lambda: ([], 0))
+    assert not watcher.join(lambda reader: None, lambda: ([], 0))
     assert (len(stage.broadcaster), stage.tasks) == (0, set())
 
 
@@ -193,7 +204,7 @@ async def test_one_that_cannot_be_handed_over_is_no_watcher(stage: Stage) -> Non
 async def test_one_that_joins_in_the_middle_of_a_pass_is_told_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "SLICE", 1)
+    monkeypatch.setattr(cohorts, "SLICE", 1)
     late: list[Connection] = []
     first, second = stage.join(), stage.join()
     first.on_write = lambda: late.append(stage.join(since=0)) if not late else None
@@ -205,14 +216,26 @@ async def test_one_that_joins_in_the_middle_of_a_pass_is_told_once(
 async def test_one_that_leaves_in_the_middle_of_a_pass_is_not_written_to(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for size in (1, 100):
-        monkeypatch.setattr(broadcast, "SLICE", size)
-        first, second, third = stage.join(), stage.join(), stage.join()
-        first.on_write = second.go
-        stage.world.start(f"a{size}")
+    monkeypatch.setattr(cohorts, "SLICE", 1)
+    first, second, third = stage.join(), stage.join(), stage.join()
+    first.on_write = second.go
+    stage.world.start("a")
+    await turns()
+    assert (len(first.written), len(second.written), len(third.written)) == (1, 0, 1)
+    assert second in stage.released
+
+
+async def test_those_who_have_read_as_much_share_a_cohort_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cohorts, "SLICE", 3)
+    connections = [stage.join() for _ in range(9)]
+    for turn in range(20):
+        away = connections[turn % 9]
+        away.pause()
+        stage.world.start(f"a{turn}")
         await turns()
-        assert (len(first.written), len(second.written), len(third.written)) == (1, 0, 1)
-        assert second in stage.released
+        away.resume()
+    assert [len(cohort) for cohort in stage.cohorts()] == [3, 3, 3]
+    assert [connection.told() for connection in connections] == [[("started", f"a{turn}") for turn in range(20)]] * 9
 
 
 async def test_one_that_pauses_before_its_turn_catches_up_later_and_one_after_it_goes_on(stage: Stage) -> None:
@@ -293,7 +316,7 @@ async def test_silent_ones_are_given_signs_of_life_only() -> None:
         stage.world.start("a")
         await eventually(lambda: len(silent.written) > 2 and len(other.written) > 2)
         assert (silent.told(), other.told()) == ([], [("started", "a")])
-        assert silent.written[-1] is other.written[-1], "shared, and with the newest cursor"
+        assert silent.written[-1] == other.written[-1], "with the newest cursor"
 
 
 async def test_signs_of_life_are_never_written_to_one_that_is_full() -> None:
@@ -311,24 +334,12 @@ async def test_a_websocket_is_given_none_from_here() -> None:
         assert socket.written == []
 
 
-async def test_signs_of_life_are_spread_over_the_time_between_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks: asyncio.Queue[None] = asyncio.Queue()
-    now = asyncio.sleep
-
-    async def tick(seconds: float) -> None:
-        await (ticks.get() if seconds else now(0))
-
-    monkeypatch.setattr("headway.server.broadcast.asyncio.sleep", tick)
-    async with staged(ping=4) as stage:
-        counts = []
-        for second in range(12):
-            if second < 4:
-                stage.join()
-            ticks.put_nowait(None)
-            await turns()
-            counts.append([len(connection.written) for connection in stage.joined])
-    assert [sum(count) for count in counts] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "one in each second"
-    assert counts[6] == [1, 1, 1, 1]
+async def test_a_sign_of_life_is_given_whenever_its_time_has_come() -> None:
+    async with staged(ping=10.0) as stage:
+        early, now = stage.join(), asyncio.get_running_loop().time()
+        for seconds, signs in ((5.0, 0), (9.5, 1), (13.0, 1), (18.0, 1), (18.6, 2)):
+            stage.tick(now + seconds)
+            assert len(early.written) == signs
 
 
 # Ends
@@ -371,8 +382,8 @@ async def test_one_too_far_behind_is_ended_unless_it_understands_a_resync(stage:
     assert [list(data) for data in asking.events()] == [["reason"], ["MediaContainer"]]
 
 
-def watcher_of(connection: Connection) -> Watcher:
-    assert isinstance(connection.reader, Watcher)
+def watcher_of(connection: Connection) -> Direct:
+    assert isinstance(connection.reader, Direct)
     return connection.reader
 
 

@@ -1,0 +1,153 @@
+"""Watchers that are written to by ASGI's ``send``, under any server: a task for each, which waits for the server.
+
+They cost that task, and nothing else is their own: no queue, and no timer for a write or for the next sign of life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from starlette.websockets import WebSocketDisconnect
+
+from headway.server.broadcast import SLICE, Audience, Broadcaster, Watcher
+from headway.server.channels import Channel, Gap
+from headway.server.ending import Ending
+
+P = TypeVar("P")
+Send = Callable[[P], Awaitable[None]]
+"""Write something; returns when there is room for more."""
+
+GONE = (OSError, RuntimeError, WebSocketDisconnect)
+"""What a write raises when there is nobody: ASGI names the first, servers and Starlette have the others."""
+
+
+class Relay(Watcher, Generic[P]):
+    """Someone who watches over a connection that only its server can write to."""
+
+    __slots__ = (
+        "_broadcaster",
+        "_channel",
+        "_cursor",
+        "_cut",
+        "_ending",
+        "_idle",
+        "_send",
+        "_sign",
+        "ping_due",
+        "writing_since",
+    )
+
+    def __init__(self, broadcaster: Broadcaster, channel: Channel[P], send: Send[P]) -> None:
+        self._broadcaster = broadcaster
+        self._channel = channel
+        self._send = send
+        self._cursor = 0
+        self._cut: asyncio.Timeout | None = None
+        """Ends its task's waiting, whatever for."""
+        self._ending: Ending | None = None
+        self._idle: asyncio.Future[None] | None = None
+        """What it waits for while there is nothing to write."""
+        self._sign: P | None = None
+        """A sign of life to give."""
+        self.ping_due: float = broadcaster.ping_after(asyncio.get_running_loop().time())
+        """On the event loop's clock, as is:"""
+        self.writing_since: float | None = None
+
+    async def run(self, first: P | None, cursor: int, leaving: Coroutine[Any, Any, None]) -> Ending:
+        """Write to it until something ends it. ``first`` leads to ``cursor``; ``leaving`` lasts until the client has
+        gone.
+        """
+        self._cursor = cursor
+        audience = self._broadcaster.join(self, self._channel, Relays)
+        gone = asyncio.get_running_loop().create_task(leaving, name="headway-leaving")
+        gone.add_done_callback(lambda _: self.end(Ending.GONE))
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._cut:
+                    if self._ending is None:
+                        await self._relay(first)
+        finally:
+            self._cut = None
+            self._broadcaster.leave(self, audience)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+        return self._ending or Ending.GONE
+
+    def end(self, ending: Ending) -> None:
+        """See ``Watcher``."""
+        if self._ending is None:
+            self._ending = ending
+            if self._cut is not None:
+                self._cut.reschedule(0.0)  # now
+
+    def wake(self) -> None:
+        """There is news."""
+        idle, self._idle = self._idle, None
+        if idle is not None and not idle.done():  # it is, when its task is being ended
+            idle.set_result(None)
+
+    def ping(self, sign: P) -> None:
+        """Give a sign of life, unless it is given something else."""
+        if self._idle is not None:
+            self._sign = sign
+            self.wake()
+
+    async def _relay(self, first: P | None) -> None:
+        channel, loop = self._channel, asyncio.get_running_loop()
+        if first is not None:
+            await self._write(first)
+        while self._ending is None:
+            if self._cursor == channel.position:
+                self._idle = loop.create_future()
+                await self._idle
+            sign, self._sign = self._sign, None
+            if sign is not None:
+                await self._write(sign)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        try:
+            pieces = self._channel.read(self._cursor)
+        except Gap:
+            self._ending = Ending.BEHIND
+            return
+        for data, cursor in pieces:
+            if data is not None:
+                await self._write(data)
+            self._cursor = cursor
+
+    async def _write(self, data: P) -> None:
+        self.writing_since = asyncio.get_running_loop().time()
+        try:
+            await self._send(data)
+        except GONE:
+            self.end(Ending.GONE)
+        self.writing_since = None
+
+
+class Relays(Audience):
+    """All who watch one channel by ``send``."""
+
+    def deliver(self) -> Iterator[int]:
+        """See ``Audience``."""
+        relays = list(self.watchers)
+        for start in range(0, len(relays), SLICE):
+            for relay in relays[start : start + SLICE]:
+                relay.wake()
+            yield SLICE
+
+    def tick(self, now: float) -> Iterator[int]:
+        """See ``Audience``; and give up those who have left their sockets undrained for too long."""
+        for relay in list(self.watchers):
+            if relay.writing_since is not None:
+                if now - relay.writing_since >= self.broadcaster.stall:
+                    relay.end(Ending.STALLED)
+            elif now >= relay.ping_due:
+                relay.ping_due = self.broadcaster.ping_after(now)
+                sign = self.channel.ping(self.channel.position)
+                if sign is not None:
+                    relay.ping(sign)
+                    yield 1
