@@ -17,9 +17,10 @@ from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.errors import HeadwayError, NotFound, Unavailable
 from headway.core.lifecycle import Report
-from headway.core.policy import EVERYTHING, Scope, visible
+from headway.core.policy import EVERYTHING, Scope
 from headway.core.view import Event, Kind, Resync
 from headway.ports import Write
+from tests.core.witness import Witness
 from tests.crashing import CrashingStore
 from tests.hubs import FaultyStore, Hub
 
@@ -31,20 +32,18 @@ DAY = 86_400.0
 T = TypeVar("T")
 
 
-class Watcher:
+class Watcher(Witness):
     """Someone who watches, keeps a replica, and may stall or go away and come back with a cursor."""
 
     def __init__(self, activities: Hub, scope: Scope) -> None:
-        self.scope = scope
+        super().__init__(scope)
         self.reading = asyncio.Event()
         self.gaps = 0
         self.begin_again(activities)
         self.resume(activities)
 
     def begin_again(self, activities: Hub) -> None:
-        self.cursor = activities.feed(self.scope).view.revision
-        self.replica = {activity.uuid: activity for activity in activities.list(self.scope)}
-        self.ended: set[str] = set()
+        self.begin(activities.feed(self.scope).view.revision, activities.list(self.scope))
 
     def resume(self, activities: Hub) -> None:
         self.task = asyncio.ensure_future(self._read(activities, activities.watch(self.scope, self.cursor)))
@@ -67,20 +66,6 @@ class Watcher:
     def missed_something(self, activities: Hub) -> bool:
         """Something that it holds for live is no longer known to its view, or its cursor is older than the floor."""
         return self.cursor < activities.feed(self.scope).view.floor
-
-    def take(self, event: Event) -> None:
-        activity = event.activity
-        assert visible(activity, self.scope)
-        assert event.revision > self.cursor
-        assert (event.kind is Kind.STARTED) is (activity.uuid not in self.replica)
-        assert activity.uuid not in self.ended
-        assert activity.ended is (event.kind is Kind.ENDED)
-        self.cursor = event.revision
-        if event.kind is Kind.ENDED:
-            del self.replica[activity.uuid]
-            self.ended.add(activity.uuid)
-        else:
-            self.replica[activity.uuid] = activity
 
 
 class Hubs(RuleBasedStateMachine):

@@ -13,7 +13,8 @@ from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING, Scope, audiences, visible
-from headway.core.view import Event, Kind, Resync, View
+from headway.core.view import Kind, Resync, View
+from tests.core.witness import Witness
 
 OWNERS = (1, 2)
 SCOPES: tuple[Scope, ...] = (EVERYTHING, *OWNERS)
@@ -226,34 +227,15 @@ def test_reading_leaves_nothing_behind_in_the_view() -> None:
 # Any sequence of commands with any pattern of reading
 
 
-class Watcher:
-    """A cursor, and what somebody made of the events read with it."""
+class Watcher(Witness):
+    """One that begins again with what is live in a view."""
 
     def __init__(self, scope: Scope, view: View) -> None:
-        self.scope = scope
+        super().__init__(scope)
         self.resync(view)
 
-    def __repr__(self) -> str:
-        return f"<Watcher scope={self.scope} cursor={self.cursor}>"
-
     def resync(self, view: View) -> None:
-        self.cursor = view.revision
-        self.replica = {activity.uuid: activity for activity in view.live()}
-        self.ended: set[str] = set()
-
-    def take(self, event: Event) -> None:
-        activity = event.activity
-        assert visible(activity, self.scope)
-        assert event.revision > self.cursor
-        assert (event.kind is Kind.STARTED) is (activity.uuid not in self.replica), "started once, and first"
-        assert activity.uuid not in self.ended, "nothing follows an end"
-        assert activity.ended is (event.kind is Kind.ENDED)
-        self.cursor = event.revision
-        if event.kind is Kind.ENDED:
-            del self.replica[activity.uuid]
-            self.ended.add(activity.uuid)
-        else:
-            self.replica[activity.uuid] = activity
+        self.begin(view.revision, view.live())
 
 
 class Watching(RuleBasedStateMachine):
