@@ -36,17 +36,6 @@ def screen() -> Iterator[Screen]:
 
 
 @pytest.fixture
-def headway() -> FakeHeadway:
-    return FakeHeadway()
-
-
-@pytest.fixture
-def server(headway: FakeHeadway) -> Iterator[ScriptedServer]:
-    with ScriptedServer(headway) as server:
-        yield server
-
-
-@pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     return environment(tmp_path, TERM="xterm-256color", LANG="C.UTF-8")
 

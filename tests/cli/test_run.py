@@ -26,17 +26,6 @@ PATIENT = (sys.executable, "-c", "import time; print('ready', flush=True); time.
 STUBBORN = "import signal, time; signal.signal(15, lambda *_: print('no', flush=True)); print('ready', flush=True)"
 
 
-@pytest.fixture
-def headway() -> FakeHeadway:
-    return FakeHeadway()
-
-
-@pytest.fixture
-def server(headway: FakeHeadway) -> Iterator[ScriptedServer]:
-    with ScriptedServer(headway) as server:
-        yield server
-
-
 @contextmanager
 def running(
     data: Path, server: ScriptedServer | None, *arguments: str, **options: Any

@@ -18,7 +18,7 @@ from headway.operations import task as task_module
 from headway.operations.start import Start
 from headway.reporter import Reporter
 from headway.stores.memory import MemoryStore
-from tests.hubs import DEADLINE, FaultyStore, hub, until
+from tests.hubs import DEADLINE, FaultyStore, Hub, hub, until
 
 
 class Job:
@@ -354,14 +354,20 @@ async def test_nested_blocks_are_cancelled_together_and_end_inside_out() -> None
 # Our trouble
 
 
+async def held_up(activities: Hub, store: FaultyStore) -> Job:
+    """One whose work is over, and whose end the store does not take."""
+    job = Job(activities.start("t"))
+    await job.started()
+    store.failure = Unavailable("away")
+    job.let_go.set()
+    await until(lambda: len(store.commits) > 5)
+    return job
+
+
 async def test_an_end_is_recorded_as_soon_as_the_store_takes_it() -> None:
     store = FaultyStore()
     async with hub(store) as activities:
-        job = Job(activities.start("t"))
-        await job.started()
-        store.failure = Unavailable("away")
-        job.let_go.set()
-        await until(lambda: len(store.commits) > 5)
+        job = await held_up(activities, store)
         assert not job.task.done()
         store.failure = None
         assert await outcome(job) is None
@@ -371,11 +377,7 @@ async def test_an_end_is_recorded_as_soon_as_the_store_takes_it() -> None:
 async def test_a_job_is_let_go_by_another_cancel_while_its_end_waits_for_the_store() -> None:
     store = FaultyStore()
     async with hub(store) as activities:
-        job = Job(activities.start("t"))
-        await job.started()
-        store.failure = Unavailable("away")
-        job.let_go.set()
-        await until(lambda: len(store.commits) > 5)
+        job = await held_up(activities, store)
         job.task.cancel()
         assert isinstance(await outcome(job), asyncio.CancelledError)
         store.failure = None

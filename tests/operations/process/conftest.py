@@ -4,12 +4,13 @@ import os
 import signal
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.operations.process import census
+from tests.operations.process.screen import Screen
 from tests.operations.process.waiting import until
 
 
@@ -41,6 +42,14 @@ async def nothing_left(tag: str) -> AsyncIterator[None]:
 def kinds() -> Counter[str]:
     """What is open, without the numbers: an event loop may have new ones for the same each time it runs (uvloop)."""
     return Counter(link.partition(":[")[0] for link in census.descriptors().values())
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    """A terminal."""
+    opened = Screen()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

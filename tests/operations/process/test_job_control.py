@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -44,13 +44,6 @@ class Shell:
 
 def state(pid: int) -> str:
     return (census.states(pid) or "-")[0]
-
-
-@pytest.fixture
-def screen() -> Iterator[Screen]:
-    opened = Screen()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,13 +18,6 @@ from tests.operations.process.screen import Run, Screen, login, run
 from tests.operations.process.waiting import until
 
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture
-def screen() -> Iterator[Screen]:
-    opened = Screen()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
