@@ -5,7 +5,7 @@ import asyncio
 import json
 import sys
 
-from bench import commit, eta, fanout, flood, growth, ingest
+from bench import commit, eta, fanout, flood, growth, ingest, listing, memory, start
 from bench.table import Result, printed
 
 BENCHES = {"commit": commit.run}
@@ -15,6 +15,9 @@ ALONE = {
     "flood": flood.main,
     "growth": growth.main,
     "ingest": ingest.main,
+    "list": listing.main,
+    "memory": memory.main,
+    "start": start.main,
 }
 """With tables and options of their own."""
 
