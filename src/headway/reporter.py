@@ -170,7 +170,7 @@ class Reporter:
     def report(
         self,
         progress: float | None = None,
-        *,
+        _: None = None,
         completed: float | None = None,
         total: float | None = None,
         unit: str | None = None,
@@ -182,8 +182,12 @@ class Reporter:
         """Say how the work stands; what is not given stays as it was. A memory write, safe from any thread.
 
         ``progress``: percent 0..100, or -1 for indeterminate. ``completed`` of ``total``: counted in ``unit``, an
-        alternative to percent. ``context`` and ``response``: flat, merged into what is there.
+        alternative to percent. ``context`` and ``response``: flat, merged into what is there. All but ``progress`` must
+        be named.
         """
+        # ``_`` stands for a bare ``*``: of keyword-only arguments CPython looks up each default, a third of the call.
+        if _ is not None:
+            raise TypeError("report() takes nothing but the percent by position: name the other arguments")
         if progress is not None:
             self._progress, self._measured = progress, True
         if completed is not None:
@@ -202,9 +206,12 @@ class Reporter:
             self._keep(context, response)
         # First the values, then the marks; the flush does it the other way round, so none is missed.
         if not self._told:
-            self._told = True
-            if self._live is not None:
-                self._activities.tell(self._live)
+            self._mark()
+
+    def _mark(self) -> None:
+        self._told = True
+        if self._live is not None:
+            self._activities.tell(self._live)
 
     def collect(self) -> Report | None:
         """For the flush: what has been said, if anything has been since the last time."""
