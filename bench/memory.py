@@ -42,6 +42,8 @@ FILL = 2.0
 FILLS = 8
 """and how often, at most, until their sockets take no more."""
 SNAPSHOT_SIZE = 1_000
+SHARING = 4
+"""Times as many as of the other stalled ones stop at one snapshot."""
 CHANGES = 500.0
 """Per second,"""
 APART = 0.06
@@ -122,7 +124,12 @@ def _of_a_moment(running: Running, plan: Plan) -> dict[str, float]:
     """Stalled ones that have asked for a snapshot."""
     running.tell(f"hold {SNAPSHOT_SIZE} {ADMIN}")
     running.hear()
-    return _slopes(running, plan.stalls, lambda stack, more: stack.enter_context(watching(running, more, stalled=more)))
+
+    def watch(stack: ExitStack, more: int) -> None:
+        stack.enter_context(watching(running, more, stalled=more))
+
+    # More of them, for what encoding has left behind serves the first.
+    return _slopes(running, [SHARING * count for count in plan.stalls], watch)
 
 
 def _of_moments(running: Running, plan: Plan) -> dict[str, float]:
