@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from headway import Activities, Principal, Role
+from headway.core.errors import Unavailable
 from headway.core.lifecycle import Report
 from headway.server import polling
 from headway.server.app import create_app
 from headway.server.guard import Guard
 from headway.server.identity.grants import Grant
+from headway.server.lists import Lists
 from headway.server.polling import Polling
 from headway.server.service import Service
 from headway.testing.asgi import asgi_request
@@ -164,6 +166,21 @@ async def test_what_is_refused_is_refused_each_time(polled: Polled) -> None:
         assert (await polled.ask("alice", "?state=done")).status == 400
         assert (await polled.ask("alice", method="DELETE")).status == 405
     assert repr(polled.polling) == "<Polling: 1 requests are known>"
+
+
+async def test_an_error_on_the_way_to_the_list_is_not_remembered(
+    polled: Polled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> NoReturn:
+        raise Unavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Lists, "get", fails)
+        failed = await polled.ask("alice")
+    assert (failed.status, repr(polled.polling)) == (503, "<Polling: 0 requests are known>")
+    answers = [await polled.ask("alice") for _ in range(2)]
+    assert answers[0] == answers[1] and answers[0].status == 200
+    assert "retry-after" not in answers[1].headers
 
 
 async def test_large_requests_and_those_with_a_body_are_not_remembered(polled: Polled) -> None:

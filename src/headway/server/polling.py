@@ -96,11 +96,11 @@ class Polling:
         await send({"type": "http.response.body", "body": found.body if head["status"] == 200 else b""})
 
     async def _first(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have it answered, and remember what it came to."""
+        """Have it answered, and remember what it came to if that was a list."""
         heads: list[HeaderList] = []
 
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
                 heads.append(list(message["headers"]))
             await send(message)
 
