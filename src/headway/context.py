@@ -47,7 +47,7 @@ class Nowhere(Reporter):
         """A block that nobody watches either."""
         return _Unwatched()
 
-    def report(self, progress: float | None = None, **said: Any) -> None:
+    def report(self, *_: Any, **__: Any) -> None:
         """Goes nowhere."""
 
 

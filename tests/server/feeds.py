@@ -25,9 +25,11 @@ class World:
         """``pack``: how frames are packed, if not as the transport has them."""
         self.feeds: dict[Scope, Feed] = {}
         self.encoded = 0
+        self.now = 0.0
+        """Seconds on the clock of the channels."""
         self.cursors = Cursors("epoch", b"s" * 32)
         packed = {how: (framing, pack or own) for how, (framing, own) in FRAMINGS.items()}
-        self.channels = Channels(self.feed, packed, Rows(self._encode), self.cursors)
+        self.channels = Channels(self.feed, packed, Rows(self._encode), self.cursors, lambda: self.now)
         self._revision = 0
 
     def feed(self, scope: Scope) -> Feed:

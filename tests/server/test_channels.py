@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +10,7 @@ import pytest
 from headway.core import lifecycle
 from headway.core.activity import State
 from headway.core.lifecycle import Report
-from headway.server.channels import PIECE, Channel, Frames, Gap
-from headway.wire.sse import ResyncReason
+from headway.server.channels import PIECE, SNAPSHOT_AGE, Channel, Frames, Gap
 from tests.server.feeds import World
 
 
@@ -94,6 +93,15 @@ def test_whoever_stops_after_a_piece_misses_nothing_by_going_on_from_its_cursor(
         assert rest == [frame for frames, _ in pieces[at + 1 :] for frame in frames or []]
 
 
+def test_whoever_goes_on_after_a_piece_is_given_the_same_bytes_as_those_who_did_not_stop(world: World) -> None:
+    channel = world.join()
+    for number in range(200):
+        world.start(f"{number:03}" + "x" * 1_000)
+    pieces = channel.read(0)
+    for at, (_, cursor) in enumerate(pieces[:-1], 1):
+        assert all(one is other for one, other in zip(channel.read(cursor), pieces[at:], strict=True))
+
+
 def test_what_was_encoded_is_forgotten_when_the_view_changes(world: World) -> None:
     channel = world.join()
     started = world.start("a")
@@ -110,33 +118,82 @@ def test_events_carry_the_cursor_behind_them(world: World) -> None:
     world.start("b")
     ids = [frame.rpartition(b"id: ")[2].strip().decode() for frame in read(channel, 0)[0]]
     assert [world.cursors.open(1, id) for id in ids] == [1, 2]
-    assert channel.sealed(2) == ids[1]
 
 
 def test_a_channel_without_cursors_tells_none(world: World) -> None:
     channel = world.join(transport="websocket", cursors=False)
     world.start("a")
     assert b"cursor" not in read(channel, 0)[0][0]
-    assert channel.sealed(1) is None
 
 
-def read_resync(channel: Channel[Frames]) -> tuple[list[bytes], int]:
-    frames, cursor = channel.resync(ResyncReason.UNKNOWN)
-    return list(frames), cursor
+def container(frames: Any) -> Any:
+    """The state that a snapshot tells."""
+    (frame,) = frames
+    assert frame.startswith(b"event: snapshot\ndata: ")
+    return json.loads(frame.split(b"\n")[1].removeprefix(b"data: "))["MediaContainer"]
 
 
-@pytest.mark.parametrize("reading", [lambda channel: read(channel, 0), read_resync])
-def test_a_gap_is_told_with_the_present_state(world: World, reading: Callable[[Channel[Frames]], Any]) -> None:
+def behind(world: World, frame: bytes) -> int | None:
+    """The position that a frame's cursor stands for."""
+    return world.cursors.open(1, frame.rpartition(b"id: ")[2].strip().decode())
+
+
+def test_a_gap_is_told_with_the_present_state(world: World) -> None:
     channel = world.join(type="t")
     world.start("a")
     world.start("hidden", type="x")
     world.feed(1).view.floor = 1
-    (resync, snapshot), cursor = reading(channel)
-    assert resync.startswith(b"event: resync\n")
-    assert b"id:" not in resync
-    assert snapshot.startswith(b'event: snapshot\ndata: {"MediaContainer":{"size":1,')
-    assert cursor == 2
-    assert world.cursors.open(1, snapshot.rpartition(b"id: ")[2].strip().decode()) == 2
+    (resync, again), (snapshot, cursor) = channel.read(0)
+    assert resync is not None
+    assert (len(resync), again) == (1, 0), "who got no further than to the word of the gap is told all of it again"
+    assert (resync[0].startswith(b"event: resync\n"), b"id:" in resync[0]) == (True, False)
+    assert (container(snapshot)["size"], cursor) == (1, 2)
+    assert behind(world, (snapshot or [])[0]) == 2
+
+
+def test_those_behind_different_gaps_are_given_one_snapshot(world: World) -> None:
+    channel = world.join()
+    for uuid in "abcdef":
+        world.start(uuid)
+    world.feed(1).view.floor = 5
+    assert len({id(channel.read(cursor)[1][0]) for cursor in range(5)}) == 1
+
+
+def test_a_large_snapshot_is_given_for_a_second_with_what_changed_behind_it(world: World) -> None:
+    channel = world.join()
+    for number in range(40):
+        world.start(f"{number:03}" + "x" * 1_000)
+    first, position = channel.snapshot()
+    assert container(first)["size"] == 40
+    world.now = SNAPSHOT_AGE - 0.1
+    world.start("late")
+    assert channel.snapshot() == (first, position)
+    assert channel.snapshot()[0] is first
+    ((news, cursor),) = channel.read(position)
+    assert (len(news or []), cursor) == (1, 41)
+    world.feed(1).view.floor = 40
+    (_, (snapshot, at), (missed, end)) = channel.read(0)
+    assert (snapshot is first, at, missed, end) == (True, 40, news, 41)
+    world.now = SNAPSHOT_AGE
+    assert container(channel.snapshot()[0])["size"] == 41
+
+
+def test_one_that_has_been_forgotten_too_much_behind_is_not(world: World) -> None:
+    channel = world.join()
+    for number in range(40):
+        world.start(f"{number:03}" + "x" * 1_000)
+    channel.snapshot()
+    world.start("late")
+    world.feed(1).view.floor = 41
+    assert container(channel.snapshot()[0])["size"] == 41
+    assert [after for _, after in channel.read(0)] == [0, 41]
+
+
+def test_a_small_snapshot_is_always_of_now(world: World) -> None:
+    channel = world.join()
+    for size in range(3):
+        assert container(channel.snapshot()[0])["size"] == size
+        world.start(str(size))
 
 
 def test_a_gap_ends_those_who_would_not_understand(world: World) -> None:

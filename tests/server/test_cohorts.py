@@ -17,7 +17,7 @@ from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
 from headway.server import cohorts
 from headway.server.broadcast import Broadcaster
-from headway.server.channels import PIECE, Frames
+from headway.server.channels import PIECE
 from headway.server.cohorts import Cohorts, Direct
 from headway.server.ending import Ending
 from headway.server.extension import Outlet, Reader
@@ -98,10 +98,11 @@ class Stage:
 
         watcher.release = release
 
-        def begin() -> tuple[Frames, int]:
-            if snapshot:
-                return channel.snapshot()
-            return [], channel.position if since is None else since
+        def begin() -> tuple[list[bytes], int]:
+            if not snapshot:
+                return [], channel.position if since is None else since
+            first, position = channel.snapshot()
+            return [first], position
 
         assert watcher.join(made.attach, begin)
         return made

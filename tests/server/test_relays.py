@@ -34,7 +34,7 @@ class Connection:
         self.error: Exception | None = None
         self.relay = Relay(stage.broadcaster, self.channel, self._send)
 
-    def begin(self, first: Any = None, since: int | None = None) -> None:
+    def begin(self, *first: Any, since: int | None = None) -> None:
         cursor = self.channel.position if since is None else since
         self.task = asyncio.create_task(self.relay.run(first, cursor, self._leaving()))
 
@@ -64,9 +64,9 @@ class Stage:
         self.broadcaster = Broadcaster(ping, stall)
         self.connections: list[Connection] = []
 
-    def join(self, first: Any = None, since: int | None = None, **how: Any) -> Connection:
+    def join(self, *first: Any, since: int | None = None, **how: Any) -> Connection:
         connection = Connection(self, **how)
-        connection.begin(first, since)
+        connection.begin(*first, since=since)
         self.connections.append(connection)
         return connection
 
@@ -89,7 +89,7 @@ async def staged(ping: float = NEVER, stall: float = NEVER) -> AsyncIterator[Sta
     assert not {task.get_name() for task in asyncio.all_tasks()} & {
         "headway-broadcast",
         "headway-ping",
-        "headway-leaving",
+        "headway-relay",
     }
 
 
@@ -215,6 +215,22 @@ async def test_one_that_is_ended_is_written_nothing_more_whatever_it_does(stage:
     await turns()
     assert len(connection.sent) == sent
     assert other.told[-1:] == ["started"]
+
+
+async def test_what_cannot_be_read_is_an_error_and_nobody_is_left(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(cursor: int) -> Any:
+        raise ValueError(f"cannot read from {cursor}")
+
+    connection = Connection(stage)
+    monkeypatch.setattr(connection.channel, "read", fail)
+    connection.begin()
+    await turns()
+    stage.world.start("a")
+    with pytest.raises(ValueError, match="cannot read from 0"):
+        await connection.task
+    assert len(stage.broadcaster) == 0
 
 
 async def test_the_first_end_is_the_one_that_counts(stage: Stage) -> None:

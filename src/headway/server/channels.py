@@ -6,13 +6,14 @@ is kept per watcher, and the encoded frames are kept only until the view changes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 from headway.core.policy import Scope
-from headway.core.view import Kind, Resync
+from headway.core.view import Event, Kind, Resync
 from headway.live import Feed
 from headway.server.cursors import Cursors
 from headway.server.rows import Rows
@@ -33,6 +34,13 @@ Piece = tuple[P | None, int]
 PIECE = 32 * 1024
 """Bytes that are written at once: one that stops reading is left with little more than its buffers, however much has
 changed. A single frame may be larger."""
+
+
+SNAPSHOT_AGE = 1.0
+"""Seconds for which a snapshot of more than ``PIECE`` bytes is given to all who come, and behind it what changed since.
+So thousands who come back at once are given the same bytes, whatever changes meanwhile, and those of them who read
+nothing hold one copy together.
+"""
 
 
 class Gap(Exception):
@@ -69,11 +77,30 @@ class ChannelKey(msgspec.Struct, frozen=True):
     """Whether its watchers are written to past ASGI."""
 
 
+class Snapshot(Generic[P]):
+    """A state, packed."""
+
+    def __init__(self, packed: P, size: int, position: int, taken: float) -> None:
+        self.packed = packed
+        self.size = size
+        """Bytes of its frame."""
+        self.position = position
+        self.taken = taken
+        """On the clock of the channels."""
+
+
 class Channel(Generic[P]):
     """One way of seeing one view."""
 
     def __init__(
-        self, key: ChannelKey, feed: Feed, framing: Framing, pack: Pack[P], rows: Rows, cursors: Cursors
+        self,
+        key: ChannelKey,
+        feed: Feed,
+        framing: Framing,
+        pack: Pack[P],
+        rows: Rows,
+        cursors: Cursors,
+        clock: Callable[[], float],
     ) -> None:
         self.key = key
         self.feed = feed
@@ -82,11 +109,12 @@ class Channel(Generic[P]):
         self._framing = framing
         self._rows = rows
         self._cursors = cursors
+        self._clock = clock
         self._pieces: dict[int, Sequence[Piece[P]]] = {}
-        self._opening: tuple[Frames, P] | None = None
-        self._pings: dict[int, P | None] = {}
-        self._snapshotted: Frames = []
-        self._packed_at = self._snapshotted_at = -1
+        self._pings: dict[int | None, P | None] = {}
+        self._resyncs: dict[ResyncReason, P] = {}
+        self._snapshot: Snapshot[P] | None = None
+        self._packed_at = -1
 
     @property
     def position(self) -> int:
@@ -100,37 +128,41 @@ class Channel(Generic[P]):
         """
         self._forget_the_past()
         if cursor not in self._pieces:
-            self._pieces[cursor] = [
-                (self.pack(frames) if frames else None, after) for frames, after in self._read(cursor)
-            ]
+            pieces, divisible = self._read(cursor)
+            self._pieces[cursor] = pieces
+            if divisible:
+                for place, (_, after) in enumerate(pieces[:-1], 1):
+                    # Or one whose socket is full would have all that is left encoded again each time it drains.
+                    self._pieces.setdefault(after, pieces[place:])
         return self._pieces[cursor]
 
-    def opening(self, frames: Frames) -> P:
-        """First frames, packed; the same for those who come one after another."""
-        self._forget_the_past()
-        if self._opening is None or self._opening[0] != frames:
-            self._opening = frames, self.pack(frames)
-        return self._opening[1]
-
-    def ping(self, cursor: int) -> P | None:
-        """A sign of life; None where the transport has its own, below us."""
+    def ping(self, cursor: int | None) -> P | None:
+        """A sign of life, which names a position or none; None where the transport has its own, below us."""
         self._forget_the_past()
         if cursor not in self._pings:
-            sign = self._framing.ping(self.sealed(cursor))
+            sign = self._framing.ping(None if cursor is None else self._sealed(cursor))
             self._pings[cursor] = self.pack([sign]) if sign else None
         return self._pings[cursor]
 
-    def snapshot(self) -> tuple[Frames, int]:
-        """The present state as one frame, and the cursor after it."""
-        if self._snapshotted_at != self.position:
-            self._snapshotted, self._snapshotted_at = [self._snapshot()], self.position
-        return self._snapshotted, self.position
+    def snapshot(self) -> tuple[P, int]:
+        """The state, and the cursor of someone who has read it: the present one, or a large one of a moment ago."""
+        now, kept, view = self._clock(), self._snapshot, self.feed.view
+        if kept is not None and kept.position >= view.floor:
+            young = kept.size > PIECE and now < kept.taken + SNAPSHOT_AGE
+            if young or kept.position == self.position:
+                return kept.packed, kept.position
+        wanted = filter(self.key.narrowing.admits, view.live())
+        frame = self._framing.snapshot(self._rows.list(wanted, Format.JSON), self._sealed(self.position))
+        self._snapshot = Snapshot(self.pack([frame]), len(frame), self.position, now)
+        return self._snapshot.packed, self.position
 
-    def resync(self, reason: ResyncReason) -> tuple[Frames, int]:
-        """The word that there is a gap, and the present state."""
-        return [self._framing.resync(reason), *self.snapshot()[0]], self.position
+    def resync(self, reason: ResyncReason) -> P:
+        """The word that there is a gap; a snapshot follows."""
+        if reason not in self._resyncs:
+            self._resyncs[reason] = self.pack([self._framing.resync(reason)])
+        return self._resyncs[reason]
 
-    def sealed(self, revision: int) -> str | None:
+    def _sealed(self, revision: int) -> str | None:
         """A cursor as this channel's watchers are told it."""
         return self._cursors.seal(self.key.scope, revision) if self.key.cursors else None
 
@@ -138,36 +170,39 @@ class Channel(Generic[P]):
         if self._packed_at != self.position:
             self._pieces.clear()
             self._pings.clear()
-            self._opening = None
             self._packed_at = self.position
 
-    def _read(self, cursor: int) -> Sequence[tuple[Frames, int]]:
+    def _read(self, cursor: int) -> tuple[Sequence[Piece[P]], bool]:
+        """Pieces, and whether what is behind each of them is what someone there has yet to read."""
         if self.key.silent:
-            return [([], self.position)]
+            return [(None, self.position)], False
         news = self.feed.view.since(cursor)
         if isinstance(news, Resync):
             if not self.key.cursors:
                 raise Gap
-            return [self.resync(ResyncReason.EXPIRED)]
+            snapshot, at = self.snapshot()
+            missed = [] if at == self.position else self.read(at)
+            return [(self.resync(ResyncReason.EXPIRED), cursor), (snapshot, at), *missed], False
+        # Not where a start tells of a later state too: whoever has read up to there otherwise has yet to be told that.
+        divisible = all(event.revision == event.activity.revision for event in news)
+        return self._in_pieces(news, cursor), divisible
+
+    def _in_pieces(self, news: Sequence[Event], cursor: int) -> Sequence[Piece[P]]:
         admits, frame = self.key.narrowing.admits, self._framing.activity
-        pieces: list[tuple[Frames, int]] = []
+        pieces: list[Piece[P]] = []
         frames: list[bytes] = []
         size, reached = 0, cursor
         for event in news:
             if not admits(event.activity):
                 continue
             if size >= PIECE:
-                pieces.append((frames, reached))
+                pieces.append((self.pack(frames), reached))
                 frames, size = [], 0
             reached = event.revision
             row = self._rows.row(event.activity)
-            frames.append(frame(event.kind, event.activity.uuid, row, self.sealed(reached)))
+            frames.append(frame(event.kind, event.activity.uuid, row, self._sealed(reached)))
             size += len(frames[-1])
-        return [*pieces, (frames, self.position)]
-
-    def _snapshot(self) -> bytes:
-        wanted = filter(self.key.narrowing.admits, self.feed.view.live())
-        return self._framing.snapshot(self._rows.list(wanted, Format.JSON), self.sealed(self.position))
+        return [*pieces, (self.pack(frames) if frames else None, self.position)]
 
 
 Framings = Mapping[tuple[Transport, bool], tuple[Framing, Pack[Any]]]
@@ -177,11 +212,20 @@ Framings = Mapping[tuple[Transport, bool], tuple[Framing, Pack[Any]]]
 class Channels:
     """The channels in use, made when first asked for and dropped with their last watcher."""
 
-    def __init__(self, feed: Callable[[Scope], Feed], framings: Framings, rows: Rows, cursors: Cursors) -> None:
+    def __init__(
+        self,
+        feed: Callable[[Scope], Feed],
+        framings: Framings,
+        rows: Rows,
+        cursors: Cursors,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock``: seconds, never jumps."""
         self._feed = feed
         self._framings = framings
         self._rows = rows
         self._cursors = cursors
+        self._clock = clock
         self._open: dict[ChannelKey, tuple[Channel[Any], int]] = {}
 
     def __len__(self) -> int:
@@ -201,4 +245,4 @@ class Channels:
 
     def _make(self, key: ChannelKey) -> Channel[Any]:
         framing, pack = self._framings[key.transport, key.direct]
-        return Channel(key, self._feed(key.scope), framing, pack, self._rows, self._cursors)
+        return Channel(key, self._feed(key.scope), framing, pack, self._rows, self._cursors, self._clock)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from headway.server.broadcast import SLICE, Audience, Broadcaster, Watcher
-from headway.server.channels import Channel, Frames, Gap
+from headway.server.channels import Channel, Gap
 from headway.server.ending import Ending, retry
 from headway.server.extension import Attach, Outlet
 
@@ -38,18 +38,18 @@ class Direct(Watcher):
         self.release: Callable[[], object] = _nothing
         """Called when it has gone."""
 
-    def join(self, attach: Attach, begin: Callable[[], tuple[Frames, int]]) -> bool:
+    def join(self, attach: Attach, begin: Callable[[], tuple[Sequence[bytes], int]]) -> bool:
         """Take over its connection; False where that cannot be done.
 
-        ``begin``: the first frames, and the position after them.
+        ``begin``: what to write first, and the position after that.
         """
         self.outlet = attach(self)
         if self.outlet is None:
             return False
-        frames, self.cursor = begin()
+        first, self.cursor = begin()
         self._audience = self._broadcaster.join(self, self._channel, Cohorts)
-        if frames:
-            self.outlet.write(self._channel.opening(frames))
+        for data in first:
+            self.outlet.write(data)
         self._catch_up(self._audience)
         return True
 

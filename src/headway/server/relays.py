@@ -6,8 +6,7 @@ They cost that task, and nothing else is their own: no queue, and no timer for a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from starlette.websockets import WebSocketDisconnect
@@ -31,8 +30,7 @@ class Relay(Watcher, Generic[P]):
         "_broadcaster",
         "_channel",
         "_cursor",
-        "_cut",
-        "_ending",
+        "_ended",
         "_idle",
         "_send",
         "_sign",
@@ -41,47 +39,43 @@ class Relay(Watcher, Generic[P]):
     )
 
     def __init__(self, broadcaster: Broadcaster, channel: Channel[P], send: Send[P]) -> None:
+        loop = asyncio.get_running_loop()
         self._broadcaster = broadcaster
         self._channel = channel
         self._send = send
         self._cursor = 0
-        self._cut: asyncio.Timeout | None = None
-        """Ends its task's waiting, whatever for."""
-        self._ending: Ending | None = None
+        self._ended: asyncio.Future[Ending] = loop.create_future()
         self._idle: asyncio.Future[None] | None = None
         """What it waits for while there is nothing to write."""
         self._sign: P | None = None
         """A sign of life to give."""
-        self.ping_due: float = broadcaster.ping_after(asyncio.get_running_loop().time())
+        self.ping_due: float = broadcaster.ping_after(loop.time())
         """On the event loop's clock, as is:"""
         self.writing_since: float | None = None
 
-    async def run(self, first: P | None, cursor: int, leaving: Coroutine[Any, Any, None]) -> Ending:
+    async def run(self, first: Sequence[P], cursor: int, leaving: Coroutine[Any, Any, None]) -> Ending:
         """Write to it until something ends it. ``first`` leads to ``cursor``; ``leaving`` lasts until the client has
         gone.
         """
         self._cursor = cursor
         audience = self._broadcaster.join(self, self._channel, Relays)
-        gone = asyncio.get_running_loop().create_task(leaving, name="headway-leaving")
-        gone.add_done_callback(lambda _: self.end(Ending.GONE))
+        loop = asyncio.get_running_loop()
+        # A task for the writing alone: to wake this one, deep in an application, costs a step for each caller.
+        tasks = [loop.create_task(work, name="headway-relay") for work in (leaving, self._relay(first))]
+        for task in tasks:
+            task.add_done_callback(lambda _: self.end(Ending.GONE))
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None) as self._cut:
-                    if self._ending is None:
-                        await self._relay(first)
+            return await self._ended
         finally:
-            self._cut = None
             self._broadcaster.leave(self, audience)
-            gone.cancel()
-            await asyncio.gather(gone, return_exceptions=True)
-        return self._ending or Ending.GONE
+            for task in tasks:
+                task.cancel()
+            await _over(tasks)
 
     def end(self, ending: Ending) -> None:
         """See ``Watcher``."""
-        if self._ending is None:
-            self._ending = ending
-            if self._cut is not None:
-                self._cut.reschedule(0.0)  # now
+        if not self._ended.done():
+            self._ended.set_result(ending)
 
     def wake(self) -> None:
         """There is news."""
@@ -95,11 +89,11 @@ class Relay(Watcher, Generic[P]):
             self._sign = sign
             self.wake()
 
-    async def _relay(self, first: P | None) -> None:
+    async def _relay(self, first: Sequence[P]) -> None:
         channel, loop = self._channel, asyncio.get_running_loop()
-        if first is not None:
-            await self._write(first)
-        while self._ending is None:
+        for data in first:
+            await self._write(data)
+        while not self._ended.done():
             if self._cursor == channel.position:
                 self._idle = loop.create_future()
                 await self._idle
@@ -112,7 +106,7 @@ class Relay(Watcher, Generic[P]):
         try:
             pieces = self._channel.read(self._cursor)
         except Gap:
-            self._ending = Ending.BEHIND
+            self.end(Ending.BEHIND)
             return
         for data, cursor in pieces:
             if data is not None:
@@ -120,6 +114,8 @@ class Relay(Watcher, Generic[P]):
             self._cursor = cursor
 
     async def _write(self, data: P) -> None:
+        if self._ended.done():
+            return
         self.writing_since = asyncio.get_running_loop().time()
         try:
             await self._send(data)
@@ -151,3 +147,10 @@ class Relays(Audience):
                 if sign is not None:
                     relay.ping(sign)
                     yield 1
+
+
+async def _over(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Until they are; raises what one of them failed with."""
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome

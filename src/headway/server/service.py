@@ -47,10 +47,11 @@ class Places:
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
         self._taken: Counter[int] = Counter()
+        self._open = 0
         self._left = Pulse()
 
     def __len__(self) -> int:
-        return self._taken.total()
+        return self._open  # not the sum over all users, or each who comes would pay for all who are there
 
     def take(self, user: int) -> Place:
         """A place for a stream; raises ``TooMany`` or ``Unavailable``."""
@@ -59,11 +60,13 @@ class Places:
         if len(self) >= self._limits.total:
             raise Unavailable(f"{self._limits.total} streams are open on this server; try again later")
         self._taken[user] += 1
+        self._open += 1
         return Place(self, user)
 
     def leave(self, user: int) -> None:
         """A stream has ended."""
         self._taken[user] -= 1
+        self._open -= 1
         if not self._taken[user]:
             del self._taken[user]
         self._left.fire()

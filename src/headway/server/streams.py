@@ -23,13 +23,13 @@ from headway.core.errors import HeadwayError, Unavailable
 from headway.core.policy import Action
 from headway.server.answers import arguments_of, disconnected, grant_of, header, permitted, refusal
 from headway.server.broadcast import Watcher
-from headway.server.channels import Channel, ChannelKey, Frames, Transport
+from headway.server.channels import Channel, ChannelKey, P, Transport
 from headway.server.cohorts import Direct
 from headway.server.ending import Ending, retry
 from headway.server.extension import EXTENSION, Attach
 from headway.server.relays import GONE, Relay
 from headway.server.service import Place, Service
-from headway.wire import query, sse
+from headway.wire import query
 from headway.wire.query import Arguments
 from headway.wire.sse import ResyncReason
 
@@ -45,16 +45,17 @@ class Opening(msgspec.Struct, frozen=True):
     since: str | None
     """The cursor to resume from."""
 
-    def begin(self, channel: Channel[Any], opened: int | None) -> tuple[Frames, int]:
-        """The first frames and the position after them. ``opened``: the position that ``since`` stands for."""
-        if channel.key.silent:
-            return [], channel.position
-        if opened is not None:
+    def begin(self, channel: Channel[P], opened: int | None) -> tuple[Sequence[P], int]:
+        """What to write first, and the position after that. ``opened``: the position that ``since`` stands for."""
+        if opened is not None and not channel.key.silent:
             # Also where a snapshot is asked for: an EventSource that comes back repeats its URL, and knows more by now.
-            return [], opened
-        if self.since is not None:
-            return channel.resync(ResyncReason.UNKNOWN)
-        return channel.snapshot() if self.snapshot else ([], channel.position)
+            return _given(channel.ping(opened)), opened
+        if channel.key.silent or not (self.snapshot or self.since is not None):
+            return _given(channel.ping(channel.position)), channel.position
+        gap = [] if self.since is None else [channel.resync(ResyncReason.UNKNOWN)]
+        snapshot, cursor = channel.snapshot()
+        # The ping names no position: who got no further than to it would resume behind what it missed.
+        return [*_given(channel.ping(None)), *gap, snapshot], cursor
 
 
 class Streams:
@@ -162,8 +163,7 @@ class Streams:
     ) -> Ending:
         unwatch = self._end_with_grant(connection, relay)
         try:
-            frames, cursor = self._begin(channel, opening)
-            return await relay.run(channel.opening(frames) if frames else None, cursor, leaving)
+            return await relay.run(*self._begin(channel, opening), leaving)
         finally:
             unwatch()
 
@@ -179,13 +179,13 @@ class Streams:
         finally:
             channels.leave(channel)
 
-    def _begin(self, channel: Channel[Any], opening: Opening) -> tuple[Frames, int]:
+    def _begin(self, channel: Channel[P], opening: Opening) -> tuple[Sequence[P], int]:
         opened = None if opening.since is None else self._service.cursors.open(opening.key.scope, opening.since)
-        frames, cursor = opening.begin(channel, opened)
-        if opening.key.transport != "sse":
-            return frames, cursor
-        # Before a snapshot it names no position: who got no further than the ping would resume behind what it missed.
-        return [sse.ping(None if frames else channel.sealed(cursor)), *frames], cursor
+        return opening.begin(channel, opened)
+
+
+def _given(data: P | None) -> Sequence[P]:
+    return [] if data is None else [data]
 
 
 async def _last_word(saying: Awaitable[None]) -> None:

@@ -23,7 +23,7 @@ class Ledger:
     """The live records and the revisions, above a database."""
 
     def __init__(self, database: Database) -> None:
-        self.revision = 0
+        self.revision: int = 0
         """The newest that was given out."""
         self._ceiling = 0
         """Those up to here are reserved on disk."""
