@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from bench.frame import stamp
 
@@ -36,6 +37,7 @@ class Flood:
         self._tick = self._burst / rate
         self._report, self._end = report, end
         self._tasks: list[asyncio.Task[None]] = []
+        self._over = asyncio.Event()
         self._reports = self._ended = 0
         self._began = self._stopped = 0.0
 
@@ -43,14 +45,16 @@ class Flood:
         """Report from now on."""
         loop = asyncio.get_running_loop()
         self._began = time.monotonic()
+        self._over.clear()
         self._tasks = [loop.create_task(self._reporting()), loop.create_task(self._ending())]
 
     async def stop(self) -> None:
-        """No report after this."""
+        """No report after this, and no end."""
         self._stopped = time.monotonic()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._over.set()
+        reporting, ending = self._tasks
+        reporting.cancel()
+        await asyncio.gather(reporting, ending, return_exceptions=True)
 
     def counted(self) -> dict[str, float]:
         """What came of it."""
@@ -70,8 +74,14 @@ class Flood:
 
     async def _ending(self) -> None:
         number = 0
-        while True:
-            await asyncio.sleep(END_EVERY)
+        while not await self._stopped_within(END_EVERY):
             await self._end(number, stamp(0, time.monotonic_ns()))
             self._ended += 1
             number = (number + 1) % self._activities
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """So that an end on its way, which watchers see, is counted too."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        return self._over.is_set()
