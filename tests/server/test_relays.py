@@ -172,6 +172,18 @@ async def test_whoever_waits_is_given_signs_of_life_and_a_websocket_none_from_he
         busy.takes.set()
 
 
+async def test_a_sign_of_life_never_names_a_position_that_was_not_read() -> None:
+    async with staged(ping=10.0) as stage:
+        connection = stage.join()
+        await turns()
+        stage.world.start("a")
+        stage.tick(9.5)  # before anyone was told of it
+        await turns()
+        news, sign = connection.sent
+        assert (b'"started"' in news, b"event: ping" in sign) == (True, True)
+        assert sign.rpartition(b"id: ")[2] == news.rpartition(b"id: ")[2]
+
+
 async def test_one_that_does_not_drain_is_given_up_and_nobody_else() -> None:
     async with staged(stall=30.0) as stage:
         full, other = stage.join(), stage.join()

@@ -32,8 +32,8 @@ class Relay(Watcher, Generic[P]):
         "_cursor",
         "_ended",
         "_idle",
+        "_pinged",
         "_send",
-        "_sign",
         "ping_due",
         "writing_since",
     )
@@ -47,8 +47,8 @@ class Relay(Watcher, Generic[P]):
         self._ended: asyncio.Future[Ending] = loop.create_future()
         self._idle: asyncio.Future[None] | None = None
         """What it waits for while there is nothing to write."""
-        self._sign: P | None = None
-        """A sign of life to give."""
+        self._pinged = False
+        """It is to give a sign of life."""
         self.ping_due: float = broadcaster.ping_after(loop.time())
         """On the event loop's clock, as is:"""
         self.writing_since: float | None = None
@@ -83,10 +83,10 @@ class Relay(Watcher, Generic[P]):
         if idle is not None and not idle.done():  # it is, when its task is being ended
             idle.set_result(None)
 
-    def ping(self, sign: P) -> None:
+    def ping(self) -> None:
         """Give a sign of life, unless it is given something else."""
         if self._idle is not None:
-            self._sign = sign
+            self._pinged = True
             self.wake()
 
     async def _relay(self, first: Sequence[P]) -> None:
@@ -97,10 +97,12 @@ class Relay(Watcher, Generic[P]):
             if self._cursor == channel.position:
                 self._idle = loop.create_future()
                 await self._idle
-            sign, self._sign = self._sign, None
-            if sign is not None:
-                await self._write(sign)
             await self._catch_up()
+            if self._pinged:  # with what it has read by now: a sign of life names the position to resume from
+                self._pinged = False
+                sign = channel.ping(self._cursor)
+                if sign is not None:
+                    await self._write(sign)
 
     async def _catch_up(self) -> None:
         try:
@@ -143,9 +145,8 @@ class Relays(Audience):
                     relay.end(Ending.STALLED)
             elif now >= relay.ping_due:
                 relay.ping_due = self.broadcaster.ping_after(now)
-                sign = self.channel.ping(self.channel.position)
-                if sign is not None:
-                    relay.ping(sign)
+                if self.channel.ping(self.channel.position) is not None:  # else the transport has its own
+                    relay.ping()
                     yield 1
 
 
