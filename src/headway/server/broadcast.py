@@ -59,7 +59,7 @@ class Broadcaster:
         """``ping``: seconds between two signs of life. ``stall``: seconds that a socket may stay full."""
         self.ping = ping
         self.stall = stall
-        self._tick = min(ping / max(1, round(ping)), stall, TICK)
+        self._tick = min(ping, stall, TICK)
         self._audiences: dict[Channel[Any], Audience] = {}
         self._unfollow: dict[Channel[Any], Callable[[], None]] = {}
         self._changed: dict[Audience, None] = {}

@@ -145,9 +145,8 @@ class Relays(Audience):
                     relay.end(Ending.STALLED)
             elif now >= relay.ping_due:
                 relay.ping_due = self.broadcaster.ping_after(now)
-                if self.channel.ping(self.channel.position) is not None:  # else the transport has its own
-                    relay.ping()
-                    yield 1
+                relay.ping()
+                yield 1
 
 
 async def _over(tasks: Sequence[asyncio.Task[None]]) -> None:
