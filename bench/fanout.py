@@ -14,13 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from bench import fanout_table, plot
 from bench.frame import PROTOCOLS, Protocol
 from bench.machine import busy_seconds, cpu_seconds, too_many
 from bench.reader import Reading, watching
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import SERVERS, Server
 from bench.talk import Failed
@@ -117,8 +115,7 @@ def main(arguments: list[str]) -> None:
     rounds = run(plan)
     print(fanout_table.printed(rounds, skipped))
     if options.json:
-        whole = {**record("fanout", arguments, rounds, skipped), **fanout_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "fanout", arguments, rounds, skipped, fanout_table.summary(rounds))
     if options.svg:
         options.svg.write_text(plot.fanout(rounds))
 

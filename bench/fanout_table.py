@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bench import frame
 from bench.record import heading
-from bench.rounds import Round, medians, ratio, recorded, uncounted
+from bench.rounds import Round, judged, medians, ratio, recorded, uncounted
 from bench.servers import SERVERS
 
 LIMIT = "loop"
@@ -90,8 +90,10 @@ def _times(ratio: float | None) -> str:
 
 def _verdicts(rounds: Sequence[Round]) -> list[str]:
     return [
-        f"{_verdict(target, watchers, found)}  {target.ours} ≥ {target.factor} × {target.theirs}: "
-        f"{found:.2f} × ({protocol}, {watchers:,} watchers)"
+        judged(
+            found >= target.factor if watchers >= FEWEST else None,
+            f"{target.ours} ≥ {target.factor} × {target.theirs}: {found:.2f} × ({protocol}, {watchers:,} watchers)",
+        )
         for protocol, watchers, target, found in _against(rounds)
     ]
 
@@ -104,12 +106,6 @@ def _disturbance(rounds: Sequence[Round]) -> list[str]:
         f"not quiet: other processes took {median(others):.0%} of a processor in the median round, "
         f"{max(others):.0%} at most"
     ]
-
-
-def _verdict(target: Target, watchers: int, found: float) -> str:
-    if watchers < FEWEST:
-        return "(few) "
-    return "met   " if found >= target.factor else "missed"
 
 
 def _against(rounds: Sequence[Round]) -> list[tuple[str, int, Target, float]]:

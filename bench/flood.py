@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from bench import flood_table
 from bench.frame import PROTOCOLS, Protocol
 from bench.machine import cpu_seconds, resident_bytes, too_many
 from bench.reader import Reader, watching
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import SERVERS, Running, Server
 from bench.talk import Failed
@@ -165,8 +163,7 @@ def main(arguments: list[str]) -> None:
     print(flood_table.printed(rounds, plan.activities, plan.rate, plan.stalled, skipped))
     if options.json:
         load = {"activities": plan.activities, "rate": plan.rate, "stalled": plan.stalled, "seconds": plan.seconds}
-        whole = {**record("flood", arguments, rounds, skipped), **load, **flood_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "flood", arguments, rounds, skipped, {**load, **flood_table.summary(rounds)})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.record import heading
-from bench.rounds import Round, medians, ratio, recorded, uncounted
+from bench.rounds import Round, judged, medians, ratio, recorded, uncounted
 from bench.servers import SERVERS
 
 CALM, STALLED = " calm", " stalled"
@@ -76,7 +76,7 @@ def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
 
 
 def _told(verdict: Verdict) -> str:
-    return f"{'met   ' if verdict.met else 'missed'}  {verdict.what}: {verdict.found:.3g}, at most {verdict.limit:.3g}"
+    return judged(verdict.met, f"{verdict.what}: {verdict.found:.3g}, at most {verdict.limit:.3g}")
 
 
 def _floods(rounds: Sequence[Round], protocol: str, watchers: int) -> list[str]:

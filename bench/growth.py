@@ -26,7 +26,7 @@ from bench.growth_table import DIMENSIONS, Dimension
 from bench.load import TICK, Load
 from bench.machine import too_many
 from bench.reader import Reader, watching
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import Running, Server, python
 from bench.talk import Failed
@@ -129,8 +129,7 @@ def main(arguments: list[str]) -> None:
     rounds = run(plan)
     print(growth_table.printed(rounds))
     if options.json:
-        whole = {**record("growth", arguments, rounds, []), **growth_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "growth", arguments, rounds, [], growth_table.summary(rounds))
     if options.svg:
         options.svg.write_text(plot.growth(rounds))
 

@@ -10,7 +10,7 @@ import msgspec
 from bench.fit import Fit, fitted
 from bench.load import Load
 from bench.record import heading
-from bench.rounds import Round, medians
+from bench.rounds import Round, judged, medians
 
 LINEAR, FLAT = 1.05, 0.1
 """Exponents: the most of what grows, and the most either way of what does not."""
@@ -150,8 +150,7 @@ def _table(growth: Growth) -> list[str]:
 
 
 def _verdict(growth: Growth) -> str:
-    dimension, judged = growth.dimension, growth.judged
+    dimension = growth.dimension
     target = f"|e| ≤ {FLAT}" if dimension.flat else f"e ≤ {LINEAR}"
     told = ", ".join(f"{cost} {fit.exponent:+.3f} ± {fit.error:.3f}" for cost, fit in growth.fits.items())
-    met = "met   " if dimension.met(judged.exponent) else "missed"
-    return f"{met}  {dimension.name}: {target} ({dimension.cost}): {told}"
+    return judged(dimension.met(growth.judged.exponent), f"{dimension.name}: {target} ({dimension.cost}): {told}")

@@ -22,13 +22,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from bench import ingest_table
 from bench.ingest_table import REPORTERS, Reporter
 from bench.machine import cpu_seconds
 from bench.peers import valkey
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import SERVERS, python
 from bench.talk import Failed, heard, say, started
@@ -118,8 +116,7 @@ def main(arguments: list[str]) -> None:
     rounds = run(plan)
     print(ingest_table.printed(rounds, skipped))
     if options.json:
-        whole = {**record("ingest", arguments, rounds, skipped), **ingest_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "ingest", arguments, rounds, skipped, ingest_table.summary(rounds))
 
 
 def _parser() -> argparse.ArgumentParser:

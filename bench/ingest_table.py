@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from bench.peers import valkey
 from bench.record import heading
-from bench.rounds import Round, medians, ratio
+from bench.rounds import Round, judged, medians, ratio, uncounted
 
 MICRO = 1e6
 
@@ -49,11 +49,7 @@ def printed(rounds: Sequence[Round], skipped: Sequence[str]) -> str:
     lines = [heading("ingest")]
     for part in (_processes(rounds), _networks(rounds), _verdicts(rounds)):
         lines += ["", *part] if part else []
-    lines += [f"left out: {reason}" for reason in skipped]
-    lines += [
-        f"does not count: {one.server}, round {one.number + 1}: {one.error}" for one in rounds if one.error is not None
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, skipped), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -108,8 +104,10 @@ def _times(rounds: Sequence[Round], reporter: Reporter, value: str) -> str:
 
 def _verdicts(rounds: Sequence[Round]) -> list[str]:
     return [
-        f"{'met   ' if found <= target.factor else 'missed'}  {target.ours} ≤ {target.factor:g} × {target.theirs}: "
-        f"{found:.2f} × ({target.what})"
+        judged(
+            found <= target.factor,
+            f"{target.ours} ≤ {target.factor:g} × {target.theirs}: {found:.2f} × ({target.what})",
+        )
         for target, found in _against(rounds)
     ]
 

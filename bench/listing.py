@@ -27,7 +27,7 @@ from bench.asking import COUNTER
 from bench.listing_table import CHANGING, LIST, OWN, SMALLEST, STATIC, UNCHANGED, UNKNOWN
 from bench.machine import busy_seconds, cpu_seconds
 from bench.peers.static import Answer
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import python
 from bench.talk import Failed, heard, say, started
@@ -214,8 +214,7 @@ def main(arguments: list[str]) -> None:
     rounds = run(plan)
     print(listing_table.printed(rounds))
     if options.json:
-        whole = {**record("list", arguments, rounds, []), **listing_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "list", arguments, rounds, [], listing_table.summary(rounds))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.record import heading
-from bench.rounds import Round, medians, ratio
+from bench.rounds import Round, judged, medians, ratio, uncounted
 
 LIST, CHANGING, UNCHANGED, OWN, UNKNOWN, SMALLEST = "list", "changing", "unchanged", "own", "unknown", "smallest"
 STATIC = "static "
@@ -51,12 +51,7 @@ def printed(rounds: Sequence[Round]) -> str:
     for size in dict.fromkeys(one.watchers for one in rounds):
         lines += ["", *_table(rounds, size)]
     lines += ["", *(_told(verdict) for verdict in verdicts(rounds) if verdict.counts)]
-    lines += [
-        f"does not count: {one.server}, {one.protocol}, {one.watchers} activities, round {one.number + 1}: {one.error}"
-        for one in rounds
-        if one.error
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, [], "activities"), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -85,9 +80,9 @@ def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
 
 
 def _told(verdict: Verdict) -> str:
-    return (
-        f"{'met   ' if verdict.met else 'missed'}  list ≥ {FACTOR} × static bytes: {verdict.found:.2f} × "
-        f"({verdict.format}, {verdict.activities:,} activities)"
+    return judged(
+        verdict.met,
+        f"list ≥ {FACTOR} × static bytes: {verdict.found:.2f} × ({verdict.format}, {verdict.activities:,} activities)",
     )
 
 

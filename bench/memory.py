@@ -22,14 +22,12 @@ from pathlib import Path
 from statistics import linear_regression
 from typing import NamedTuple
 
-import msgspec
-
 from bench import memory_table
 from bench.frame import PROTOCOLS, Protocol
 from bench.machine import resident_bytes, too_many
 from bench.memory_table import ACTIVITIES, HELD, IDLE, OURS, SNAPSHOT, SNAPSHOTS, STALLED
 from bench.reader import watching
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.servers import SERVERS, Running, Server, python
 from bench.talk import Failed
@@ -253,8 +251,7 @@ def main(arguments: list[str]) -> None:
     print(memory_table.printed(rounds, plan.hold, skipped))
     if options.json:
         load = {"idle": plan.idle, "stalled": plan.stalls, "activities": plan.activities, "held": plan.hold}
-        whole = {**record("memory", arguments, rounds, skipped), **load, **memory_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "memory", arguments, rounds, skipped, {**load, **memory_table.summary(rounds)})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.record import heading
-from bench.rounds import Round, medians, ratio
+from bench.rounds import Round, judged, medians, ratio, uncounted
 from bench.servers import SERVERS
 
 OURS = ("fast", "portable")
@@ -55,13 +55,7 @@ def printed(rounds: Sequence[Round], hold: int, skipped: Sequence[str]) -> str:
         lines += [_line(rounds, label, key, what) for key in keys]
     lines += ["", *(_told(verdict) for verdict in verdicts(rounds))]
     lines += [_holding(rounds, key, hold) for key in found if key[0].endswith(f" {HELD}")]
-    lines += [f"left out: {reason}" for reason in skipped]
-    lines += [
-        f"does not count: {one.server}, {one.protocol}, round {one.number + 1}: {one.error}"
-        for one in rounds
-        if one.error
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, skipped), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -113,9 +107,10 @@ def _line(rounds: Sequence[Round], label: str, key: tuple[str, str, int], what: 
 
 def _told(verdict: Verdict) -> str:
     where = "in the process" if verdict.what == IDLE else "in process and kernel"
-    return (
-        f"{'met   ' if verdict.met else 'missed'}  {_WHAT[verdict.what].removeprefix('… ')} ({verdict.server}, "
-        f"{verdict.protocol}): {verdict.found / KIB:.1f} KiB {where}, at most {verdict.limit / KIB:.0f}"
+    return judged(
+        verdict.met,
+        f"{_WHAT[verdict.what].removeprefix('… ')} ({verdict.server}, "
+        f"{verdict.protocol}): {verdict.found / KIB:.1f} KiB {where}, at most {verdict.limit / KIB:.0f}",
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bench import frame
 from bench.machine import described
@@ -34,6 +37,19 @@ def record(name: str, arguments: Sequence[str], rounds: Sequence[Round], skipped
         "left_out": list(skipped),
         "rounds": list(rounds),
     }
+
+
+def write(
+    file: Path,
+    name: str,
+    arguments: Sequence[str],
+    rounds: Sequence[Round],
+    skipped: Sequence[str],
+    found: Mapping[str, Any],
+) -> None:
+    """The record, and what was ``found``, as a file of JSON."""
+    whole = {**record(name, arguments, rounds, skipped), **found}
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
 
 
 def versions() -> dict[str, str]:

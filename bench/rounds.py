@@ -48,13 +48,9 @@ def ratio(rounds: Sequence[Round], ours: Key, theirs: Key, value: str) -> float 
     return median(ratios) if ratios else None
 
 
-def errors(rounds: Iterable[Round]) -> list[str]:
-    """A line for each round that does not count."""
-    return [
-        f"{one.server}, {one.protocol}, {one.watchers} watchers, round {one.number + 1}: {one.error}"
-        for one in rounds
-        if one.error is not None
-    ]
+def errors(rounds: Iterable[Round], of: str = "watchers") -> list[str]:
+    """A line for each round that does not count. ``of``: what a round had so many of, if not watchers."""
+    return [f"{_named(one, of)}: {one.error}" for one in rounds if one.error is not None]
 
 
 def recorded(rounds: Iterable[Round]) -> list[dict[str, Any]]:
@@ -65,10 +61,20 @@ def recorded(rounds: Iterable[Round]) -> list[dict[str, Any]]:
     ]
 
 
-def uncounted(rounds: Iterable[Round], skipped: Iterable[str]) -> list[str]:
-    """What a table does not hold, and why."""
+def uncounted(rounds: Iterable[Round], skipped: Iterable[str], of: str = "watchers") -> list[str]:
+    """What a table does not hold, and why. ``of``: see ``errors``."""
     left_out = [f"left out: {reason}" for reason in skipped]
-    return left_out + [f"does not count: {error}" for error in errors(rounds)]
+    return left_out + [f"does not count: {error}" for error in errors(rounds, of)]
+
+
+def judged(met: bool | None, what: str) -> str:
+    """Whether a target was met, as a line of a table; None: there was too little to judge by."""
+    return f"{'(few)' if met is None else 'met' if met else 'missed':<6}  {what}"
+
+
+def _named(one: Round, of: str) -> str:
+    many = f"{one.watchers} {of}" if one.watchers else ""
+    return ", ".join(part for part in (one.server, one.protocol, many, f"round {one.number + 1}") if part)
 
 
 def _by_number(rounds: Iterable[Round], key: Key, value: str) -> dict[int, float]:

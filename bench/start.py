@@ -27,7 +27,7 @@ import msgspec
 
 from bench import start_table
 from bench.machine import apart
-from bench.record import record
+from bench.record import write
 from bench.rounds import Round
 from bench.start_table import EMPTY, FULL, HEADWAY, HELLO, HELP, LIBRARIES, NOTHING, PROGRAM
 from bench.talk import ROOT, Failed
@@ -221,8 +221,7 @@ def main(arguments: list[str]) -> None:
         print("\n".join([script, *slowest(script, options.modules), ""]))
     if options.json:
         load = {"ended": plan.ended, "live": plan.live}
-        whole = {**record("start", arguments, rounds, []), **load, **start_table.summary(rounds)}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        write(options.json, "start", arguments, rounds, [], {**load, **start_table.summary(rounds)})
 
 
 def _parser() -> argparse.ArgumentParser:

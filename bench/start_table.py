@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from bench.record import heading
-from bench.rounds import Round, medians, ratio
+from bench.rounds import Round, judged, medians, ratio, uncounted
 
 NOTHING, HEADWAY, PROGRAM, LIBRARIES, HELP = "nothing", "headway", "program", "libraries", "help"
 HELLO, EMPTY, FULL = "hello", "empty", "full"
@@ -59,8 +59,7 @@ def printed(rounds: Sequence[Round], ended: int, live: int) -> str:
             what = what.format(ended=ended, live=live)
             lines.append(f"  {what:<60}{found[name] * 1e3:>10.1f}{'–' if times is None else f'{times:.2f}':>10}")
     lines += ["", *map(_told, verdicts(rounds))]
-    lines += [f"does not count: {one.server}, round {one.number + 1}: {one.error}" for one in rounds if one.error]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *uncounted(rounds, []), ""])
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -105,7 +104,6 @@ def _times(rounds: Sequence[Round], name: str, other: str) -> float | None:
 
 def _told(verdict: Verdict) -> str:
     beside = "" if verdict.times is None else f", {verdict.times:.2f} × {verdict.beside}"
-    return (
-        f"{'met   ' if verdict.met else 'missed'}  {verdict.what}: {verdict.found * 1e3:.1f} ms, "
-        f"at most {verdict.limit * 1e3:.0f}{beside}"
+    return judged(
+        verdict.met, f"{verdict.what}: {verdict.found * 1e3:.1f} ms, at most {verdict.limit * 1e3:.0f}{beside}"
     )
