@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 
 from bench.frame import TITLE, TYPE, UNSTAMPED
 from bench.load import TICK, Load
+from bench.peers.hosting import LEASE, STREAMS, WIDE
 from bench.peers.serving import lines, parts, tell
 from headway import Activities, Limits, Principal, Reporter
 from headway.core.activity import Activity, State
@@ -28,12 +29,9 @@ from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING
 from headway.server.app import create_app
 from headway.server.serve import Server, run
-from headway.server.service import Service, StreamLimits
+from headway.server.service import Service
 
-WIDE = 1_000_000
-STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
 LIMITS = Limits(live_per_owner=WIDE, live=WIDE, depth=64, history=WIDE)
-LEASE = 3600.0
 TOTAL = 1_000_000_000
 EACH = 4
 """Activities of an owner whom nothing changes for."""

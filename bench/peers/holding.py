@@ -1,4 +1,4 @@
-"""Headway with many live activities. Arguments, in hex: ``fast`` or ``portable``, a folder for its data.
+"""Headway with many live activities. Arguments: see ``bench.peers.hosting``.
 
 It is told ``hold COUNT OWNER`` and ``change RATE`` (times a second, one activity after the other; 0: no more).
 """
@@ -9,26 +9,15 @@ import asyncio
 import itertools
 from pathlib import Path
 
-import uvloop
-from starlette.requests import HTTPConnection
-
 from bench.frame import TITLE, TYPE
-from bench.peers.serving import lines, parts, served, tell
-from headway import Activities, Limits, Principal, Role
+from bench.peers.hosting import LEASE, host
+from bench.peers.serving import tell
+from headway import Activities, Role
 from headway.core.activity import Activity
 from headway.core.lifecycle import Report
 from headway.ports import SystemClock
-from headway.server.app import create_app
-from headway.server.data import admin_token
 from headway.server.identity.store import TokenStore
-from headway.server.serve import run
-from headway.server.service import Service, StreamLimits
-from headway.server.standalone import Settings, serve
 
-WIDE = 1_000_000
-STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
-LIMITS = Limits(live_per_owner=WIDE, live=WIDE)
-LEASE = 3600.0
 USER = "watcher"
 AT_ONCE = 500
 """Activities that start together."""
@@ -70,35 +59,12 @@ class Held:
             await asyncio.sleep(1 / rate)
 
 
-async def portable(folder: Path) -> None:
-    async with Activities(f"sqlite:{folder}", limits=LIMITS) as activities:
-        service = Service(activities, _anyone, streams=STREAMS)
-        await served(create_app(service), Held(activities).told)
-
-
-def _anyone(_: HTTPConnection) -> Principal:
-    return Principal(1, Role.ADMIN)
-
-
-async def fast(folder: Path) -> int:
+def someone(folder: Path) -> dict[str, object]:
+    """A user who is no admin."""
     tokens = TokenStore.open(folder, now=SystemClock().now())
     token, user = tokens.create(USER, Role.USER, now=SystemClock().now())
     tokens.close()
-
-    async def job(activities: Activities) -> None:
-        held = Held(activities)
-        async for line in lines():
-            await held.told(line)
-
-    def ready(urls: list[str]) -> None:
-        port = int(urls[0].rpartition(":")[2])
-        tell(port=port, token=admin_token(folder), user=user.user_id, user_token=token)
-
-    return await serve(Settings(data=folder, port=0, limits=LIMITS, streams=STREAMS), ready, job)
+    return {"user": user.user_id, "user_token": token}
 
 
-stack, place = (part.decode() for part in parts())
-if stack == "fast":
-    run(fast(Path(place)))
-else:
-    uvloop.run(portable(Path(place)))
+host(Held, someone)

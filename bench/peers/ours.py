@@ -1,32 +1,17 @@
-"""Headway itself. Arguments, in hex as for the others: the stack (``portable`` or ``fast``) and a folder for its data.
-
-``portable`` is what a host gets that mounts the application under plain uvicorn, ``fast`` what ``headway serve`` runs.
-"""
+"""Headway with activities that say what the bench tells them to. Arguments: see ``bench.peers.hosting``."""
 
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
-
-import uvloop
-from starlette.requests import HTTPConnection
 
 from bench.frame import TITLE, TYPE, UNSTAMPED
 from bench.peers.flooding import Flood
-from bench.peers.serving import lines, parts, served, tell
-from headway import Activities, Limits, Principal, Reporter, Role, flusher
+from bench.peers.hosting import LEASE, host
+from bench.peers.serving import tell
+from headway import Activities, Reporter, flusher
 from headway.core.activity import State
 from headway.core.lifecycle import Report
-from headway.server.app import create_app
-from headway.server.data import admin_token
-from headway.server.serve import run
-from headway.server.service import Service, StreamLimits
-from headway.server.standalone import Settings, serve
 
-WIDE = 1_000_000
-STREAMS = StreamLimits(per_user=WIDE, total=WIDE)
-LIMITS = Limits(live_per_owner=WIDE, live=WIDE)
-LEASE = 3600.0
 TURNS = 8
 """Activities that take turns in saying what the bench tells them to: of two reports that one makes in a moment only
 the second would be sent, and a stamp seem lost.
@@ -85,30 +70,4 @@ class Source:
         return Reporter(self._activities, activity)
 
 
-async def portable(folder: Path) -> None:
-    async with Activities(f"sqlite:{folder}", limits=LIMITS) as activities:
-        service = Service(activities, _anyone, streams=STREAMS)
-        await served(create_app(service), Source(activities).told)
-
-
-def _anyone(_: HTTPConnection) -> Principal:
-    return Principal(1, Role.ADMIN)
-
-
-async def fast(folder: Path) -> int:
-    async def job(activities: Activities) -> None:
-        source = Source(activities)
-        async for line in lines():
-            await source.told(line)
-
-    def ready(urls: list[str]) -> None:
-        tell(port=int(urls[0].rpartition(":")[2]), token=admin_token(folder))
-
-    return await serve(Settings(data=folder, port=0, limits=LIMITS, streams=STREAMS), ready, job)
-
-
-stack, place = (part.decode() for part in parts())
-if stack == "fast":
-    run(fast(Path(place)))
-else:
-    uvloop.run(portable(Path(place)))
+host(Source)
