@@ -354,24 +354,15 @@ async def test_one_that_stays_full_is_cut_off() -> None:
         assert other.endings == []
 
 
-async def test_one_that_drains_in_time_is_not() -> None:
+@pytest.mark.parametrize("does", [Connection.resume, Connection.go], ids=["drains in time", "has gone"])
+async def test_one_that_drains_in_time_or_has_gone_is_not(does: Callable[[Connection], None]) -> None:
     async with staged(stall=0.05) as stage:
-        drained, full = stage.join(), stage.join()
-        drained.pause()
-        full.pause()
-        drained.resume()
-        await eventually(lambda: full.endings != [])
-        assert drained.endings == []
-
-
-async def test_one_that_has_gone_is_not_cut_off_any_more() -> None:
-    async with staged(stall=0.02) as stage:
-        gone, full = stage.join(), stage.join()
-        gone.pause()
-        gone.go()
+        spared, full = stage.join(), stage.join()
+        spared.pause()
+        does(spared)
         full.pause()
         await eventually(lambda: full.endings != [])
-        assert gone.endings == []
+        assert spared.endings == []
 
 
 async def test_one_too_far_behind_is_ended_unless_it_understands_a_resync(stage: Stage) -> None:
