@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headway.cli.connection import Connection
+from headway.cli.contexts import Context, changed_contexts
 from headway.client.address import DEFAULT_URL, Address
 from headway.core.errors import InvalidInput
-from headway.server.data import ADMIN_TOKEN
+from headway.server.data import ADMIN_TOKEN, DataError
 from headway.server.standalone import ADDRESS
 
 URL = "http://127.0.0.1:4999"
@@ -112,3 +114,139 @@ def test_who_follows_a_server_expects_it_back_where_it_was(data: Path) -> None:
     assert locate() == Address(URL, None)
     write_server(data, "http://127.0.0.1:5001", os.getpid())
     assert locate() == Address("http://127.0.0.1:5001", TOKEN)
+
+
+NAMED = "http://10.0.0.7:32400"
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contexts: ``den`` with a token, and ``bare``, which has none."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with changed_contexts() as known:
+        known.contexts["den"] = Context(NAMED, "hw_den")
+        known.contexts["bare"] = Context("http://10.0.0.8:4590")
+
+
+def become_current(name: str) -> None:
+    with changed_contexts() as known:
+        known.current = name
+
+
+@pytest.mark.usefixtures("named")
+class TestWhoNamesTheServer:
+    """Each of these beats all that follow it."""
+
+    STEPS = ("flag", "HEADWAY_URL", "HEADWAY_CONTEXT", "current", "local", "default")
+
+    @pytest.fixture(params=range(len(STEPS)), ids=STEPS)
+    def chosen(
+        self, request: pytest.FixtureRequest, data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> tuple[str, Address]:
+        """All from that step on say something; what comes of it."""
+        left = self.STEPS[request.param :]
+        if "HEADWAY_URL" in left:
+            monkeypatch.setenv("HEADWAY_URL", "http://environment")
+        if "HEADWAY_CONTEXT" in left:
+            monkeypatch.setenv("HEADWAY_CONTEXT", "bare")
+        if "current" in left:
+            become_current("den")
+        if "local" not in left:
+            (data / ADDRESS).unlink()
+        return left[0], located(data, "http://flag" if "flag" in left else None)
+
+    def test_the_first_that_says_so(self, chosen: tuple[str, Address]) -> None:
+        step, address = chosen
+        assert {
+            "flag": Address("http://flag"),
+            "HEADWAY_URL": Address("http://environment"),
+            "HEADWAY_CONTEXT": Address("http://10.0.0.8:4590"),
+            "current": Address(NAMED, "hw_den"),
+            "local": Address(URL, TOKEN),
+            "default": Address(DEFAULT_URL),
+        }[step] == address
+
+    def test_context_counts_more_than_the_environment(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HEADWAY_URL", "http://environment")
+        monkeypatch.setenv("HEADWAY_CONTEXT", "bare")
+        assert Connection(context="den", data=str(data)).locate() == Address(NAMED, "hw_den")
+
+    def test_local_is_the_server_on_this_machine_whatever_is_current(self, data: Path) -> None:
+        become_current("den")
+        assert Connection(context="local", data=str(data)).locate() == Address(URL, TOKEN)
+
+    @pytest.mark.parametrize(
+        "two",
+        [{"url": "x", "context": "den"}, {"url": "x", "plex": True}, {"context": "den", "plex": True}],
+        ids=lambda two: "+".join(two),
+    )
+    def test_two_on_the_command_line_are_refused(self, data: Path, two: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInput, match="give one of them"):
+            Connection(data=str(data), **two).locate()
+
+
+@pytest.mark.usefixtures("named")
+class TestWhoIsSentAToken:
+    def test_a_context_s_token_goes_to_no_other_server(self, data: Path) -> None:
+        become_current("den")
+        assert located(data).token == "hw_den"
+        for url in ("http://elsewhere", NAMED):
+            assert located(data, url).token is None
+
+    def test_the_local_server_s_token_goes_to_no_context(self, data: Path) -> None:
+        assert Connection(context="bare", data=str(data)).locate().token is None
+
+    def test_token_on_the_command_line_is_for_whatever_it_names(self, data: Path) -> None:
+        assert Connection(token="mine", context="den", data=str(data)).locate() == Address(NAMED, "mine")
+
+    def test_a_token_that_is_not_needed_is_not_read(self, data: Path) -> None:
+        with changed_contexts() as known:
+            known.contexts["filed"] = Context(NAMED, token_file=str(data / "gone"))
+        assert Connection(token="mine", context="filed", data=str(data)).locate().token == "mine"
+        with pytest.raises(DataError, match="gone"):
+            Connection(context="filed", data=str(data)).locate()
+
+    @pytest.mark.parametrize(
+        ("environment", "options", "token"),
+        [
+            ({}, {}, "hw_env"),
+            ({}, {"url": "http://flag"}, "hw_env"),
+            ({"HEADWAY_URL": "http://environment"}, {}, "hw_env"),
+            ({"HEADWAY_URL": "http://environment"}, {"url": "http://environment/"}, "hw_env"),
+            ({"HEADWAY_URL": "http://environment"}, {"url": "http://flag"}, None),
+            ({"HEADWAY_URL": "http://environment"}, {"context": "local"}, TOKEN),
+            ({"HEADWAY_CONTEXT": "den"}, {}, "hw_env"),
+            ({}, {"context": "den"}, "hw_den"),
+            ({}, {"context": "bare"}, None),
+        ],
+    )
+    def test_the_environment_s_token(
+        self,
+        data: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        environment: dict[str, str],
+        options: dict[str, Any],
+        token: str | None,
+    ) -> None:
+        for name, value in {"HEADWAY_TOKEN": "hw_env", **environment}.items():
+            monkeypatch.setenv(name, value)
+        assert Connection(data=str(data), **options).locate().token == token
+
+    def test_whoever_follows_a_context_stays_with_it(self, data: Path) -> None:
+        become_current("den")
+        locate = Connection(data=str(data)).following()
+        assert locate() == Address(NAMED, "hw_den")
+        become_current("bare")
+        assert locate() == Address(NAMED, "hw_den")
+
+    def test_nor_does_a_new_context_take_away_what_follows_the_local_server(self, data: Path) -> None:
+        locate = Connection(data=str(data)).following()
+        assert locate() == Address(URL, TOKEN)
+        become_current("den")
+        assert locate() == Address(URL, TOKEN)
+
+
+def test_a_choice_says_who_made_it_and_not_the_token(data: Path) -> None:
+    choice = Connection(data=str(data)).choose()
+    assert (choice.url_source, choice.token_source) == ("the server on this machine", str(data / ADMIN_TOKEN))
+    assert TOKEN not in repr(choice)

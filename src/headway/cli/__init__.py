@@ -8,6 +8,7 @@ import sys
 import click
 
 from headway.cli.commands import Commands
+from headway.cli.completing import complete_context
 
 EXIT_CODES = """\b
 Exit codes:
@@ -34,23 +35,37 @@ command cannot be run, 127 when there is none, 128 + N when signal N ended it.
         "history": ("headway.cli.history:history", "List what has ended."),
         "serve": ("headway.cli.serve:serve", "Start the server."),
         "token": ("headway.cli.token:token", "Make, list and revoke tokens."),
+        "context": ("headway.cli.context:context", "Name servers, and choose among them."),
         "demo": ("headway.cli.demo:demo", "Start the server with a job to look at."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
-@click.option("--url", metavar="URL", envvar="HEADWAY_URL", help="The server [env: HEADWAY_URL].")
-@click.option("--token", metavar="TOKEN", envvar="HEADWAY_TOKEN", help="What opens it [env: HEADWAY_TOKEN].")
+@click.option("--url", metavar="URL", help="The server [env: HEADWAY_URL].")
+@click.option("--token", metavar="TOKEN", help="What opens it [env: HEADWAY_TOKEN].")
 @click.option("--data", metavar="DIR", help="The data folder of a server on this machine [env: HEADWAY_DATA].")
+@click.option(
+    "--context", "named", metavar="NAME", shell_complete=complete_context, help="A named server [env: HEADWAY_CONTEXT]."
+)
+@click.option("--plex", is_flag=True, help="The Plex Media Server on this machine, or of PLEX_URL.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.version_option(package_name="headway", message="headway %(version)s")
 @click.pass_context
-def headway(context: click.Context, url: str | None, token: str | None, data: str | None, as_json: bool) -> None:
+def headway(
+    context: click.Context,
+    url: str | None,
+    token: str | None,
+    data: str | None,
+    named: str | None,
+    plex: bool,
+    as_json: bool,
+) -> None:
     """See, follow and stop every long-running operation on your servers.
 
     A server on this machine is found by itself, and so is its token: both are in its data folder. Another server is
-    named by --url and opened by a token, best given as HEADWAY_TOKEN: other users of this machine can read what is on a
-    command line. These options may stand before a command or after it.
+    given a name by `headway context add`, or named by --url and opened by a token, best given as HEADWAY_TOKEN: other
+    users of this machine can read what is on a command line. --plex finds a Plex Media Server. These options may stand
+    before a command or after it.
 
     Output is coloured on a terminal; NO_COLOR turns that off.
 
@@ -61,7 +76,7 @@ def headway(context: click.Context, url: str | None, token: str | None, data: st
       headway watch
       headway cancel 3f2a
     """
-    Commands.pass_on(context, url=url, token=token, data=data, as_json=as_json)
+    Commands.pass_on(context, url=url, token=token, data=data, named=named, plex=plex, as_json=as_json)
 
 
 def main() -> None:

@@ -1,4 +1,17 @@
-"""Which server a command talks to, and with which token."""
+"""Which server a command talks to, and with which token.
+
+The first of these that says so names the server; the same order holds for the token:
+
+1. the command line: ``--url``, ``--context`` or ``--plex``, of which there may be one; ``--token``
+2. the environment: ``HEADWAY_URL``, ``HEADWAY_CONTEXT``; ``HEADWAY_TOKEN``
+3. the current context (``headway context use``)
+4. the server on this machine, with the token in its data folder
+5. ``http://127.0.0.1:4590``
+
+A token goes to the server that it is for. One that was found beside a server (in a context, in a data folder, in the
+preferences of a Plex server) goes nowhere else. ``HEADWAY_TOKEN`` goes to no other server than ``HEADWAY_URL`` where
+both are set, and not to one that ``--context`` or ``--plex`` name: they bring their own.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +25,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from headway.cli.completing import complete_context
 from headway.client.address import DEFAULT_URL, Address, parse_url
-from headway.core.errors import InvalidInput
-from headway.server.data import admin_token, data_dir
+from headway.core.errors import InvalidInput, NotAuthenticated
+from headway.server.data import ADMIN_TOKEN, admin_token, data_dir
 
 if TYPE_CHECKING:
     from headway.client.client import Client
+
+Token = tuple[str | None, str]
+"""A token, and where it was found."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,58 +49,166 @@ class LocalServer(msgspec.Struct, frozen=True):
     pid: int
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """A server, its token, and who said so. ``repr`` does not show the token."""
+
+    url: str
+    url_source: str
+    token: str | None = None
+    token_source: str = "none"
+    by_itself: bool = False
+    """Nobody named it: it may come back elsewhere."""
+
+    def __repr__(self) -> str:
+        return f"<Choice {self.url} from {self.url_source}, token from {self.token_source}>"
+
+    @property
+    def address(self) -> Address:
+        """Where it is and what opens it. Raises ``InvalidInput`` for a token that can be none."""
+        return Address(self.url, self.token)
+
+
 class Connection(msgspec.Struct, frozen=True):
     """What the command line says about the server; the rest is found out."""
 
     url: str | None = None
     token: str | None = None
     data: str | None = None
+    context: str | None = None
+    plex: bool = False
 
     def __repr__(self) -> str:
-        return f"<Connection url={self.url} data={self.data}>"
+        return f"<Connection url={self.url} data={self.data} context={self.context} plex={self.plex}>"
 
-    def locate(self, *, otherwise: str = DEFAULT_URL) -> Address:
-        """The server, as things are now; at the URL ``otherwise`` when nobody says where.
+    def choose(self) -> Choice:
+        """The server, as things are now.
 
-        The token in the data folder goes to the server that wrote it, while that one is alive, and to no other: its
-        port could be somebody else's by now. Raises ``InvalidInput``, and ``DataError`` when the token cannot be read.
+        Raises ``InvalidInput``, ``UnknownContext``, ``NoPlex``, and ``DataError`` when a file cannot be read.
         """
-        folder = data_dir(self.data)
-        local = _local_server(folder)
-        url = parse_url(self.url or (otherwise if local is None else local.url))
-        if self.token is None and local is not None and url == local.url and _is_ours(local):
-            return Address(url, admin_token(folder))
-        return Address(url, self.token)
+        given = [f"--{name}" for name in ("url", "context", "plex") if getattr(self, name)]
+        if len(given) > 1:
+            raise InvalidInput(f"{' and '.join(given)} each name a server: give one of them")
+        if self.plex:
+            from headway.cli.plex import find_plex
+
+            found = find_plex()
+            return self._with_own(found.url, found.url_source, lambda: (found.token, found.token_source))
+        if self.context:
+            return self._in_context(self.context, f"the context {self.context}, by --context")
+        if self.url:
+            return self._at(self.url, "--url")
+        return self._by_environment() or self._by_current_context() or self._by_itself(DEFAULT_URL)
+
+    def locate(self) -> Address:
+        """The same as an address."""
+        return self.choose().address
 
     def following(self) -> Callable[[], Address]:
-        """``locate`` for someone who asks again and again: a server that is away is expected back where it was."""
-        latest = DEFAULT_URL
+        """``locate`` for someone who asks again and again: what somebody named is chosen once; a server that was found
+        by itself is expected back where it was.
+        """
+        latest: Choice | None = None
 
         def locate() -> Address:
             nonlocal latest
-            address = self.locate(otherwise=latest)
-            latest = address.url
-            return address
+            if latest is None:
+                latest = self.choose()
+            elif latest.by_itself:
+                latest = self._by_itself(latest.url)
+            return latest.address
 
         return locate
 
     def client(self) -> Client:
         """A client for it."""
+        address = self.locate()
         from headway.client.client import Client
 
-        address = self.locate()
         return Client(address.url, address.token)
+
+    def _by_environment(self) -> Choice | None:
+        if url := os.environ.get("HEADWAY_URL"):
+            return self._at(url, "HEADWAY_URL")
+        if name := os.environ.get("HEADWAY_CONTEXT"):
+            return self._in_context(name, f"the context {name}, by HEADWAY_CONTEXT", environment=True)
+        return None
+
+    def _by_current_context(self) -> Choice | None:
+        from headway.cli.contexts import read_contexts
+
+        name = read_contexts().current
+        return None if name is None else self._in_context(name, f"the current context, {name}", environment=True)
+
+    def _by_itself(self, otherwise: str) -> Choice:
+        local = local_server(data_dir(self.data))
+        if local is None:
+            return msgspec.structs.replace(self._at(otherwise, "the default"), by_itself=True)
+        return msgspec.structs.replace(self._at(local.url, "the server on this machine"), by_itself=True)
+
+    def _in_context(self, name: str, source: str, *, environment: bool = False) -> Choice:
+        from headway.cli.contexts import LOCAL, read_contexts
+
+        if name == LOCAL:
+            return self._by_itself(DEFAULT_URL)
+        context = read_contexts().find(name)
+        url = parse_url(context.url)
+
+        def own() -> Token:
+            return context.read_token(), f"the context: {context.token_source}"
+
+        return self._with(url, source, own) if environment else self._with_own(url, source, own)
+
+    def _at(self, url: str, source: str) -> Choice:
+        """The token in the data folder goes to the server that wrote it, while that one is alive, and to no other: its
+        port could be somebody else's by now.
+        """
+        url, folder = parse_url(url), data_dir(self.data)
+        local = local_server(folder)
+
+        def own() -> Token:
+            if local is None or url != local.url or not is_ours(local):
+                return None, "none"
+            return admin_token(folder), str(folder / ADMIN_TOKEN)
+
+        return self._with(url, source, own)
+
+    def _with(self, url: str, source: str, own: Callable[[], Token]) -> Choice:
+        token, meant = os.environ.get("HEADWAY_TOKEN"), os.environ.get("HEADWAY_URL")
+        if not self.token and token and (not meant or parse_url(meant) == url):
+            return Choice(url, source, token, "HEADWAY_TOKEN")
+        return self._with_own(url, source, own)
+
+    def _with_own(self, url: str, source: str, own: Callable[[], Token]) -> Choice:
+        return Choice(url, source, *((self.token, "--token") if self.token else own()))
 
 
 def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name a server; it is called with a ``Connection`` first."""
 
     @click.option("--url", metavar="URL", help="The server [env: HEADWAY_URL; default: the one on this machine].")
-    @click.option("--token", metavar="TOKEN", help="What opens it [env: HEADWAY_TOKEN; default: the local server's].")
+    @click.option("--token", metavar="TOKEN", help="What opens it [env: HEADWAY_TOKEN; default: the server's own].")
     @click.option("--data", metavar="DIR", help="The local server's data folder [env: HEADWAY_DATA].")
+    @click.option(
+        "--context",
+        "named",
+        metavar="NAME",
+        shell_complete=complete_context,
+        help="The server of that name [env: HEADWAY_CONTEXT; see `headway context`].",
+    )
+    @click.option("--plex", is_flag=True, help="The Plex Media Server on this machine, or of PLEX_URL.")
     @functools.wraps(command)
-    def connected(*, url: str | None, token: str | None, data: str | None, **options: Any) -> Any:
-        return command(Connection(url, token, data), **options)
+    def connected(
+        *, url: str | None, token: str | None, data: str | None, named: str | None, plex: bool, **options: Any
+    ) -> Any:
+        connection = Connection(url, token, data, named, plex)
+        try:
+            return command(connection, **options)
+        except NotAuthenticated as error:
+            if plex:
+                from headway.cli.plex import HOW_TO_GET_A_TOKEN
+
+                error.add_note(f"Its token: {connection.choose().token_source}. {HOW_TO_GET_A_TOKEN}")
+            raise
 
     return connected
 
@@ -91,7 +216,8 @@ def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
 json_option: Callable[[Command], Command] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _local_server(folder: Path) -> LocalServer | None:
+def local_server(folder: Path) -> LocalServer | None:
+    """What a server on this machine has written into its data folder; None when there is nothing that can be read."""
     try:
         found = msgspec.json.decode((folder / SERVER).read_bytes(), type=LocalServer)
         return LocalServer(parse_url(found.url), found.pid)
@@ -99,7 +225,7 @@ def _local_server(folder: Path) -> LocalServer | None:
         return None
 
 
-def _is_ours(server: LocalServer) -> bool:
+def is_ours(server: LocalServer) -> bool:
     """True while its process lives and is our own; what a crashed one wrote down is worth nothing."""
     if server.pid > 0 and Address(server.url).loopback:
         with suppress(OSError):

@@ -37,7 +37,10 @@ def exit_code(error: HeadwayError) -> int:
 def tell(error: HeadwayError) -> int:
     """Say what is wrong, and what to do about it; the exit code."""
     click.echo(f"Error: {clean(error.message)}", err=True)
-    for kind, hint in _HINTS:
-        if isinstance(error, kind):
-            click.echo(hint, err=True)
+    for hint in getattr(error, "__notes__", None) or _hints(error):
+        click.echo(clean(hint), err=True)
     return exit_code(error)
+
+
+def _hints(error: HeadwayError) -> list[str]:
+    return [hint for kind, hint in _HINTS if isinstance(error, kind)]
