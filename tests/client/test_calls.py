@@ -66,8 +66,8 @@ def test_an_id_cannot_leave_its_place_in_the_path() -> None:
 
 
 def test_a_stream_begins_with_a_snapshot_or_after_a_cursor() -> None:
-    assert dict(calls.stream().query) == {"filters": "activity", "snapshot": "1"}
-    assert dict(calls.stream(since="abc", type="a.b").query) == {"filters": "activity", "since": "abc", "type": "a.b"}
+    assert dict(calls.stream_query()) == {"filters": "activity", "snapshot": "1"}
+    assert dict(calls.stream_query(since="abc", type="a.b")) == {"filters": "activity", "since": "abc", "type": "a.b"}
 
 
 def test_a_list_comes_with_its_cursor() -> None:

@@ -75,7 +75,7 @@ def test_each_resource_is_asked_for_as_the_protocol_has_it() -> None:
         client.activities.list(type="a.b", state=State.RUNNING)
         client.activities.get(UUID)
         client.activities.history(limit=3, before="c")
-        client.activities.start("a.b", key="k", cancellable=True)
+        client.activities.create("a.b", key="k", cancellable=True)
         client.activities.report(UUID, Report(progress=5.0))
         client.activities.finish(UUID, State.SUCCEEDED)
         client.activities.cancel(UUID, wait=1.0)
@@ -212,7 +212,7 @@ class TestWatch:
             assert first(2, client.activities.watch()) == [("snapshot", []), ("started", [UUID])]
 
     def test_a_half_dead_connection_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.client.SILENCE", 0.1)
+        monkeypatch.setattr("headway.client.subscription.SILENCE", 0.1)
 
         def silent() -> Iterator[bytes]:
             yield snapshot("c1")

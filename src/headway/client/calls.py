@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from headway.client.exchange import LARGEST, Answer, Call, Request
+from headway.client.exchange import Answer, Call, Request
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.wire.decode import decode_identity, decode_list, decode_one
@@ -133,23 +133,36 @@ def change(
     )
 
 
-def stream(
+def stream_query(
     *,
     type: str | None = None,
     uuid: str | None = None,
     context: Mapping[str, str] | None = None,
     since: str | None = None,
-) -> Request:
-    """Events of activities: after the cursor ``since``, or else from a snapshot on."""
+) -> tuple[tuple[str, str], ...]:
+    """Of a stream: events of activities, after the cursor ``since``, or else from a snapshot on."""
     position = _query(since=since) if since else _query(snapshot="1")
-    query = _query(filters="activity", type=type, uuid=uuid) + _context(context) + position
-    headers = (("Accept", "text/event-stream"),)
-    return Request(path="/:/eventsource/notifications", query=query, headers=headers, largest=LARGEST)
+    return _query(filters="activity", type=type, uuid=uuid) + _context(context) + position
+
+
+def raw(request: Request) -> Call[Answer]:
+    """Any request; its answer as it came."""
+    return Call(request, _answered)
+
+
+def refresh_section(section: str) -> Call[Answer]:
+    """Let a Plex server scan a section of its library."""
+    return Call(Request(path=f"/library/sections/{quote(section, safe='')}/refresh"), _answered)
 
 
 def _server(answer: Answer) -> Server:
     answer.require_success()
     return decode_identity(answer.body, answer.headers.get("content-type"))
+
+
+def _answered(answer: Answer) -> Answer:
+    answer.require_success()
+    return answer
 
 
 def _page(answer: Answer) -> Page:

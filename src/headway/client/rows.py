@@ -12,6 +12,8 @@ def state_of(row: Row) -> State | None:
 
 
 def has_ended(row: Row) -> bool:
-    """True once nothing changes it any more. A row of a server without states is live as long as it is listed."""
+    """True once nothing changes it any more. A row of a server without states is live as long as it is listed; of its
+    end, ``watch`` and ``wait`` tell by ``ended_at``.
+    """
     state = state_of(row)
-    return state is not None and state.ended
+    return row.ended_at is not None if state is None else state.ended

@@ -1,56 +1,48 @@
-"""Requests over the network, by httpx2: one driver for threads, one for an event loop.
+"""The connections of the client, over httpx2: for threads, and on an event loop.
 
-Bodies are bounded and never unpacked, no redirect is followed, no proxy stands between us and this machine itself:
-the token goes to the one server that it is for.
+They carry requests, and the steps of whatever the client does (see ``steps``); they decide nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
+from typing import Self, TypeVar, cast
 
 import httpx2
 
-from headway import __version__
+from headway.client import deadlines
 from headway.client.address import Address
-from headway.client.errors import NoConnection, Unreachable
-from headway.client.exchange import Answer, Call, Request
-from headway.core.text import clean, shortened
-from headway.wire.errors import Unreadable
+from headway.client.async_conversation import AsyncConversation
+from headway.client.connecting import Collector, Network, arguments, kind_of, options_for, silent, translated
+from headway.client.conversation import Conversation
+from headway.client.exchange import Answer, Request, Sendable
+from headway.client.options import TIMEOUT, make_options
+from headway.client.steps import Steps
 
 T = TypeVar("T")
 
-CONNECT = 5.0
-"""Seconds for a connection to come about."""
-
-TIMEOUT = 10.0
-"""Seconds for an answer, beyond those that the server was asked to wait."""
-
-_IDENTITY = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",
-    "User-Agent": f"headway/{__version__}",
-    "X-Plex-Product": "Headway",
-    "X-Plex-Version": __version__,
-}
-_MAX_REASON = 200
-
 
 class Transport:
-    """Sends requests and waits for their answers. May be shared between threads."""
+    """Carries steps out, and waits for each. May be shared between threads."""
 
-    def __init__(self, address: Address, *, timeout: float = TIMEOUT) -> None:
-        """``timeout``: seconds for an answer."""
+    def __init__(
+        self,
+        address: Address | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        http: httpx2.Client | None = None,
+        network: Network | None = None,
+    ) -> None:
+        """``address``, ``timeout`` (seconds): for ``exchange``. ``http``: a client to use, which stays open."""
         self.address = address
         self._timeout = timeout
-        self._http = httpx2.Client(**_options(address))
+        self._given = http
+        self._network: Network = network or {}
+        self._clients: dict[str, httpx2.Client] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -59,46 +51,68 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def call(self, call: Call[T]) -> T:
-        """The answer, as the call reads it. Raises ``HeadwayError``."""
-        return call.read(self.exchange(call.request))
+        """Close the connections, but those of a client that was given."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
 
     def exchange(self, request: Request) -> Answer:
-        """The answer, whatever its status. Raises ``Unreachable`` without one, ``Unreadable`` for one too large."""
-        patience = self._timeout + request.patience
-        deadline = time.monotonic() + patience
-        with self.open(request, patience) as response:
-            collector = _Collector(response, request)
+        """The answer of the server at ``address``, whatever its status. Raises ``Unreachable`` and ``Unreadable``."""
+        return self.answer(_sendable(self.address, request, self._timeout))
+
+    def run(self, steps: Steps[T]) -> T:
+        """Carry steps out; what they return."""
+        carried = Conversation(self, steps)
+        for _ in carried:
+            raise RuntimeError("these steps emit items: iterate over them")
+        return cast(T, carried.result)
+
+    def answer(self, request: Sendable) -> Answer:
+        """The answer to a request, read to its end."""
+        with (
+            deadlines.within(request.timeout),
+            translated(request.url),
+            self.http_for(request.url).stream(**arguments(request, request.timeout)) as response,
+        ):
+            deadline = time.monotonic() + request.timeout
+            collector = Collector(response, request)
             for chunk in response.iter_raw():
                 if time.monotonic() > deadline:
-                    raise self._silent(patience)
+                    raise silent(request)
                 if not collector.takes(chunk):
                     break
             return collector.answer
 
-    @contextmanager
-    def open(self, request: Request, silence: float) -> Iterator[httpx2.Response]:
-        """An answer while it arrives; ``silence``: seconds without a byte after which nobody is there."""
-        with translated(self.address), self._http.stream(**_arguments(self.address, request, silence)) as response:
-            yield response
-
-    def _silent(self, patience: float) -> Unreachable:
-        return Unreachable(f"no whole answer from {self.address.url} within {patience:g} seconds")
+    def http_for(self, url: str) -> httpx2.Client:
+        """The client of httpx2 that is right for a server."""
+        if self._given is not None:
+            return self._given
+        kind = kind_of(url)
+        with self._lock:
+            if kind not in self._clients:
+                self._clients[kind] = httpx2.Client(**options_for(url, self._network))
+                deadlines.install(self._clients[kind])
+            return self._clients[kind]
 
 
 class AsyncTransport:
     """The same on an event loop."""
 
-    def __init__(self, address: Address, *, timeout: float = TIMEOUT) -> None:
-        """``timeout``: seconds for an answer."""
+    def __init__(
+        self,
+        address: Address | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        http: httpx2.AsyncClient | None = None,
+        network: Network | None = None,
+    ) -> None:
+        """As for ``Transport``."""
         self.address = address
         self._timeout = timeout
-        # However many activities are watched for a cancel, each has its own connection; the server sets the limit.
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-        self._http = httpx2.AsyncClient(limits=limits, **_options(address))
+        self._given = http
+        self._network: Network = network or {}
+        self._clients: dict[str, httpx2.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,108 +123,52 @@ class AsyncTransport:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections, but those of a client that was given."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.aclose()
 
     async def exchange(self, request: Request) -> Answer:
-        """The answer, whatever its status. Raises ``Unreachable`` without one, ``Unreadable`` for one too large."""
-        patience = self._timeout + request.patience
-        arguments = _arguments(self.address, request, patience)
+        """The answer of the server at ``address``, whatever its status. Raises ``Unreachable`` and ``Unreadable``."""
+        return await self.answer(_sendable(self.address, request, self._timeout))
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Carry steps out; what they return."""
+        carried = AsyncConversation(self, steps)
+        async for _ in carried:
+            raise RuntimeError("these steps emit items: iterate over them")
+        return cast(T, carried.result)
+
+    async def answer(self, request: Sendable) -> Answer:
+        """The answer to a request, read to its end."""
+        http = self.http_for(request.url)
         try:
-            with translated(self.address):
-                async with asyncio.timeout(patience), self._http.stream(**arguments) as response:
-                    collector = _Collector(response, request)
+            with translated(request.url):
+                async with (
+                    asyncio.timeout(request.timeout),
+                    http.stream(**arguments(request, request.timeout)) as response,
+                ):
+                    collector = Collector(response, request)
                     async for chunk in response.aiter_raw():
                         if not collector.takes(chunk):
                             break
                     return collector.answer
         except TimeoutError:
-            raise Unreachable(f"no answer from {self.address.url} within {patience:g} seconds") from None
+            raise silent(request) from None
+
+    def http_for(self, url: str) -> httpx2.AsyncClient:
+        """The client of httpx2 that is right for a server."""
+        if self._given is not None:
+            return self._given
+        kind = kind_of(url)
+        if kind not in self._clients:
+            # However many activities are watched for a cancel, each has its connection; the server sets the limit.
+            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+            self._clients[kind] = httpx2.AsyncClient(limits=limits, **options_for(url, self._network))
+        return self._clients[kind]
 
 
-def headers_of(response: httpx2.Response) -> Mapping[str, str]:
-    """The headers by name in lower case; of several lines of one, httpx2 joins them by commas."""
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
-class _Collector:
-    """Puts the body of an answer together, up to a bound."""
-
-    def __init__(self, response: httpx2.Response, request: Request) -> None:
-        self._status = response.status_code
-        self._headers = headers_of(response)
-        self._largest = request.largest
-        self._body = bytearray()
-        if self._headers.get("content-encoding", "identity") != "identity":
-            raise Unreadable("the answer is compressed, which was not asked for")
-
-    def takes(self, chunk: bytes) -> bool:
-        """Take a piece; False when no more is wanted. Raises ``Unreadable`` when it becomes too large."""
-        self._body += chunk
-        if len(self._body) <= self._largest:
-            return True
-        if self._status >= 300:  # the status says what matters
-            del self._body[self._largest :]
-            return False
-        raise Unreadable(f"an answer of more than {self._largest} bytes")
-
-    @property
-    def answer(self) -> Answer:
-        return Answer(self._status, self._headers, bytes(self._body))
-
-
-def _options(address: Address) -> dict[str, Any]:
-    """How httpx2 is to be used for a server."""
-    options: dict[str, Any] = {"follow_redirects": False}
-    if address.loopback:
-        options["mounts"] = dict.fromkeys(("all://", "http://", "https://"))
-        if address.url.startswith("http:"):
-            # Spares reading the system's certificates, which takes longer than all the rest.
-            options["trust_env"] = False
-            options["verify"] = False
-    return options
-
-
-def _arguments(address: Address, request: Request, silence: float) -> dict[str, Any]:
-    query = f"?{urlencode(request.query)}" if request.query else ""
-    headers = {**_IDENTITY, **dict(request.headers)}
-    if address.token:
-        headers["X-Plex-Token"] = address.token
-    return {
-        "method": request.method,
-        "url": f"{address.url}{request.path}{query}",
-        "headers": headers,
-        "content": request.body,
-        "timeout": httpx2.Timeout(silence, connect=min(CONNECT, silence)),
-    }
-
-
-class translated(AbstractContextManager[None]):
-    """Errors of httpx2 within the block become ours."""
-
-    def __init__(self, address: Address) -> None:
-        self._url = address.url
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-            raise NoConnection(f"cannot reach {self._url}: {_reason(error)}") from error
-        if isinstance(error, httpx2.TimeoutException):
-            raise Unreachable(f"no answer from {self._url} in time") from error
-        if isinstance(error, httpx2.RemoteProtocolError):
-            raise Unreachable(f"the connection to {self._url} broke off") from error
-        if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError):
-            raise Unreachable(f"cannot reach {self._url}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """What the system said, which httpx2 wraps in its own words."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
-            return os.strerror(cause.errno).lower()
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx2.TimeoutException):
-        return "no answer in time"
-    return shortened(clean(str(error)), _MAX_REASON) or type(error).__name__
+def _sendable(address: Address | None, request: Request, timeout: float) -> Sendable:
+    if address is None:
+        raise TypeError("give an address to exchange with")
+    return make_options(address.url, address.token, {"timeout": timeout}).sendable(request)

@@ -33,6 +33,9 @@ from headway.wire import query
 from headway.wire.query import Arguments
 from headway.wire.sse import ResyncReason
 
+PROTOCOL = {"x-headway-protocol": "1"}
+"""How a stream says that it has cursors and snapshots, which a Plex server has not."""
+
 PARTING = 1.0
 """Seconds for the last word to a client: one that does not read must keep neither its place nor the server."""
 
@@ -86,7 +89,7 @@ class Streams:
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
             with self._service.places.take(grant_of(websocket).principal.user) as place:
-                await websocket.accept()
+                await websocket.accept(headers=[(name.encode(), value.encode()) for name, value in PROTOCOL.items()])
                 if self._service.stopping.is_set():  # meanwhile
                     await _last_word(websocket.close(Ending.STOPPING.value))
                 elif not self._hand_over(websocket, opening, place):
@@ -207,6 +210,7 @@ def _stream_start(headers: Headers) -> dict[str, Any]:
         "content-type": "application/octet-stream" if octets else "text/event-stream",
         "cache-control": "no-cache, no-store, no-transform",
         "x-accel-buffering": "no",
+        **PROTOCOL,
     }
     return {
         "type": "http.response.start",

@@ -1,0 +1,197 @@
+"""The activities on a server, for programs that block."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from typing import Any, overload
+
+from headway.client import calls, waiting
+from headway.client.calls import Cancelled, Page
+from headway.client.driver import Driver
+from headway.client.job import Job
+from headway.client.reporting import Reporting
+from headway.client.retries import Retries
+from headway.client.watch import Watch
+from headway.client.watching import Connected, Watching
+from headway.core.activity import State
+from headway.core.lifecycle import Report
+from headway.wire.row import Row
+
+
+class Activities:
+    """The activities on a server."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._reporting: Reporting | None = None
+
+    def close(self) -> None:
+        """Deliver what was reported."""
+        if self._reporting is not None:
+            self._reporting.close()
+
+    def list(
+        self,
+        *,
+        type: str | None = None,
+        state: State | None = None,
+        parent: str | None = None,
+        text: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Page:
+        """What is live, in order of start.
+
+        ``text``: part of title, subtitle or type. ``context``: members it must have. A Plex server knows none of these
+        and gives the whole list.
+        """
+        call = calls.list_activities(type=type, state=state, parent=parent, text=text, context=context)
+        return self._driver.send(call)
+
+    def get(self, uuid: str) -> Row:
+        """One activity, live or ended."""
+        return self._driver.send(calls.get(uuid))
+
+    def history(
+        self,
+        *,
+        type: str | None = None,
+        state: State | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Page:
+        """A page of what has ended, newest first. ``before``: the cursor of the page before."""
+        return self._driver.send(calls.history(type=type, state=state, limit=limit, before=before))
+
+    def cancel(self, uuid: str, *, wait: float | None = None, force: bool = False) -> Cancelled:
+        """Ask an activity to stop. ``wait``: seconds to wait until it has. ``force``: give it up as lost (admins)."""
+        return self._driver.send(calls.cancel(uuid, wait=wait, force=force))
+
+    def create(self, type: str, *, key: str | None = None, **options: Any) -> Row:
+        """Record that work has begun; ``options`` are those of ``calls.start``. A job reports itself by ``start``."""
+        return self._driver.send(calls.start(type, key=key, **options))
+
+    def report(self, uuid: str, report: Report = Report()) -> Row:  # noqa: B008 - frozen
+        """Say how the work stands; an empty report is a sign of life. The row tells of a cancel."""
+        return self._driver.send(calls.change(uuid, report))
+
+    def finish(
+        self,
+        uuid: str,
+        state: State,
+        *,
+        error: str | None = None,
+        report: Report = Report(),  # noqa: B008 - frozen
+    ) -> Row:
+        """Say how the work has ended."""
+        return self._driver.send(calls.change(uuid, report, state=state, error=error))
+
+    def start(self, type: str, **options: Any) -> Job:
+        """Report a job from the background; ``options`` are those of ``Reporting.start``."""
+        if self._reporting is None:
+            self._reporting = Reporting(lambda: self._driver.options.address)
+        return self._reporting.start(type, **options)
+
+    @overload
+    def wait(self, uuid: str, timeout: float | None = None) -> Row: ...
+
+    @overload
+    def wait(
+        self,
+        *,
+        type: str | None = None,
+        context: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> builtins.list[Row]: ...
+
+    def wait(
+        self,
+        uuid: str | None = None,
+        timeout: float | None = None,
+        *,
+        type: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Row | builtins.list[Row]:
+        """Wait until an activity has ended, also across a restart of the server; its last row, ended or not.
+
+        With ``type`` or ``context``: until all such that are live now have ended; their last rows, in order of start.
+        ``timeout``: seconds; None waits for ever. Raises ``Unreachable`` only when the first request fails.
+        """
+        options, clock = self._driver.options, self._driver.clock
+        if uuid is not None:
+            return self._driver.run(waiting.wait(uuid, timeout, options, clock))
+        return self._driver.run(waiting.wait_for_all(type, context, timeout, options, clock))
+
+    def watch(
+        self,
+        *,
+        type: str | None = None,
+        uuid: str | None = None,
+        context: Mapping[str, str] | None = None,
+        since: str | None = None,
+        transport: str = "auto",
+        on_connection: Connected | None = None,
+    ) -> Watch:
+        """What is live, as a snapshot, and then every change of it, for ever and across lost connections.
+
+        After a gap that the server cannot fill comes another snapshot, and before it an ``ended`` for each activity
+        that has gone meanwhile. ``since``: begin after that cursor, without a snapshot. ``transport``: ``sse``,
+        ``websocket``, or ``auto`` for what the server has. ``on_connection``: told when the connection is lost and when
+        it is back. The iterator raises ``HeadwayError`` for what trying again cannot mend.
+        """
+        watching = Watching(
+            self._driver.options,
+            type=type,
+            uuid=uuid,
+            context=context,
+            since=since,
+            transport=transport,
+            on_connection=on_connection,
+            clock=self._driver.clock,
+        )
+        return Watch(self._driver.iterate(watching.steps()), watching.replica)
+
+    def follow(self, response: Any, *, on_connection: Connected | None = None) -> Watch:
+        """The same of one activity, until it has ended.
+
+        ``response``: its uuid, or the reply whose ``X-Plex-Activity`` header names it, of whichever HTTP library.
+        Raises ``InvalidInput`` for a reply that names none, and the iterator ``NotFound`` for what nobody knows.
+        """
+        uuid, options, clock = waiting.activity_of(response), self._driver.options, self._driver.clock
+        watching = Watching(options, uuid=uuid, on_connection=on_connection, clock=clock)
+        return Watch(self._driver.iterate(waiting.follow(uuid, watching, options, clock)), watching.replica)
+
+    # The names of the generated Plex clients
+
+    def list_activities(
+        self,
+        *,
+        retries: Retries | None = None,
+        server_url: str | None = None,
+        timeout_ms: int | None = None,
+        http_headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """``list`` under its name in the generated Plex clients, with their options."""
+        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
+        return self._driver.but(options).send(calls.list_activities())
+
+    def cancel_activity(
+        self,
+        *,
+        activity_id: str,
+        retries: Retries | None = None,
+        server_url: str | None = None,
+        timeout_ms: int | None = None,
+        http_headers: Mapping[str, str] | None = None,
+    ) -> Cancelled:
+        """``cancel`` under its name in the generated Plex clients, with their options."""
+        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
+        return self._driver.but(options).send(calls.cancel(activity_id))
+
+    def get_server_activities(self) -> Page:
+        """``list`` under its older name in the generated Plex clients."""
+        return self.list_activities()
+
+    def cancel_server_activities(self, *, activity_uuid: str) -> Cancelled:
+        """``cancel`` under its older name in the generated Plex clients."""
+        return self.cancel_activity(activity_id=activity_uuid)

@@ -1,0 +1,180 @@
+"""The activities on a server, on an event loop: ``activities`` once more, awaited. What each does is said there."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Mapping
+from typing import Any, overload
+
+from headway.client import calls, waiting
+from headway.client.calls import Cancelled, Page
+from headway.client.driver import AsyncDriver
+from headway.client.job import Job
+from headway.client.reporting import Reporting
+from headway.client.retries import Retries
+from headway.client.watch import AsyncWatch
+from headway.client.watching import Connected, Watching
+from headway.core.activity import State
+from headway.core.lifecycle import Report
+from headway.wire.row import Row
+
+
+class AsyncActivities:
+    """The activities on a server."""
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        self._driver = driver
+        self._reporting: Reporting | None = None
+
+    async def aclose(self) -> None:
+        """Deliver what was reported."""
+        if self._reporting is not None:
+            await asyncio.to_thread(self._reporting.close)
+
+    async def list(
+        self,
+        *,
+        type: str | None = None,
+        state: State | None = None,
+        parent: str | None = None,
+        text: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Page:
+        """See ``Activities.list``."""
+        call = calls.list_activities(type=type, state=state, parent=parent, text=text, context=context)
+        return await self._driver.send(call)
+
+    async def get(self, uuid: str) -> Row:
+        """See ``Activities.get``."""
+        return await self._driver.send(calls.get(uuid))
+
+    async def history(
+        self,
+        *,
+        type: str | None = None,
+        state: State | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Page:
+        """See ``Activities.history``."""
+        return await self._driver.send(calls.history(type=type, state=state, limit=limit, before=before))
+
+    async def cancel(self, uuid: str, *, wait: float | None = None, force: bool = False) -> Cancelled:
+        """See ``Activities.cancel``."""
+        return await self._driver.send(calls.cancel(uuid, wait=wait, force=force))
+
+    async def create(self, type: str, *, key: str | None = None, **options: Any) -> Row:
+        """See ``Activities.create``."""
+        return await self._driver.send(calls.start(type, key=key, **options))
+
+    async def report(self, uuid: str, report: Report = Report()) -> Row:  # noqa: B008 - frozen
+        """See ``Activities.report``."""
+        return await self._driver.send(calls.change(uuid, report))
+
+    async def finish(
+        self,
+        uuid: str,
+        state: State,
+        *,
+        error: str | None = None,
+        report: Report = Report(),  # noqa: B008 - frozen
+    ) -> Row:
+        """See ``Activities.finish``."""
+        return await self._driver.send(calls.change(uuid, report, state=state, error=error))
+
+    def start(self, type: str, **options: Any) -> Job:
+        """See ``Activities.start``."""
+        if self._reporting is None:
+            self._reporting = Reporting(lambda: self._driver.options.address)
+        return self._reporting.start(type, **options)
+
+    @overload
+    async def wait(self, uuid: str, timeout: float | None = None) -> Row: ...
+
+    @overload
+    async def wait(
+        self,
+        *,
+        type: str | None = None,
+        context: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> builtins.list[Row]: ...
+
+    async def wait(
+        self,
+        uuid: str | None = None,
+        timeout: float | None = None,
+        *,
+        type: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Row | builtins.list[Row]:
+        """See ``Activities.wait``."""
+        options, clock = self._driver.options, self._driver.clock
+        if uuid is not None:
+            return await self._driver.run(waiting.wait(uuid, timeout, options, clock))
+        return await self._driver.run(waiting.wait_for_all(type, context, timeout, options, clock))
+
+    def watch(
+        self,
+        *,
+        type: str | None = None,
+        uuid: str | None = None,
+        context: Mapping[str, str] | None = None,
+        since: str | None = None,
+        transport: str = "auto",
+        on_connection: Connected | None = None,
+    ) -> AsyncWatch:
+        """See ``Activities.watch``."""
+        watching = Watching(
+            self._driver.options,
+            type=type,
+            uuid=uuid,
+            context=context,
+            since=since,
+            transport=transport,
+            on_connection=on_connection,
+            clock=self._driver.clock,
+        )
+        return AsyncWatch(self._driver.iterate(watching.steps()), watching.replica)
+
+    def follow(self, response: Any, *, on_connection: Connected | None = None) -> AsyncWatch:
+        """See ``Activities.follow``."""
+        uuid, options, clock = waiting.activity_of(response), self._driver.options, self._driver.clock
+        watching = Watching(options, uuid=uuid, on_connection=on_connection, clock=clock)
+        return AsyncWatch(self._driver.iterate(waiting.follow(uuid, watching, options, clock)), watching.replica)
+
+    # The names of the generated Plex clients
+
+    async def list_activities(
+        self,
+        *,
+        retries: Retries | None = None,
+        server_url: str | None = None,
+        timeout_ms: int | None = None,
+        http_headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """See ``Activities.list_activities``."""
+        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
+        return await self._driver.but(options).send(calls.list_activities())
+
+    async def cancel_activity(
+        self,
+        *,
+        activity_id: str,
+        retries: Retries | None = None,
+        server_url: str | None = None,
+        timeout_ms: int | None = None,
+        http_headers: Mapping[str, str] | None = None,
+    ) -> Cancelled:
+        """See ``Activities.cancel_activity``."""
+        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
+        return await self._driver.but(options).send(calls.cancel(activity_id))
+
+    async def get_server_activities(self) -> Page:
+        """See ``Activities.get_server_activities``."""
+        return await self.list_activities()
+
+    async def cancel_server_activities(self, *, activity_uuid: str) -> Cancelled:
+        """See ``Activities.cancel_server_activities``."""
+        return await self.cancel_activity(activity_id=activity_uuid)
