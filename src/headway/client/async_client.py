@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx2
 
@@ -11,11 +11,14 @@ from headway.client import calls
 from headway.client.async_activities import AsyncActivities
 from headway.client.connecting import Network
 from headway.client.driver import AsyncDriver
-from headway.client.exchange import Answer, Request
+from headway.client.exchange import Answer, Call, Request
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
 from headway.client.plex import AsyncPlex
+from headway.client.results import Result
 from headway.client.transport import AsyncTransport
 from headway.wire.server import Server
+
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -81,3 +84,7 @@ class AsyncClient:
     async def request(self, request: Request) -> Answer:
         """Any request, and its answer as it came. Raises the typed error of an answer that is one."""
         return await self._driver.send(calls.raw(request))
+
+    async def result(self, call: Call[T]) -> Result[T]:
+        """See ``Client.result``."""
+        return await self._driver.result(call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx2
 
@@ -10,11 +10,14 @@ from headway.client import calls
 from headway.client.activities import Activities
 from headway.client.connecting import Network
 from headway.client.driver import Driver
-from headway.client.exchange import Answer, Request
+from headway.client.exchange import Answer, Call, Request
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
 from headway.client.plex import Plex
+from headway.client.results import Result
 from headway.client.transport import Transport
 from headway.wire.server import Server
+
+T = TypeVar("T")
 
 
 class Client:
@@ -87,3 +90,7 @@ class Client:
     def request(self, request: Request) -> Answer:
         """Any request, and its answer as it came. Raises the typed error of an answer that is one."""
         return self._driver.send(calls.raw(request))
+
+    def result(self, call: Call[T]) -> Result[T]:
+        """What becomes of a call of ``calls``, as a value; it raises nothing. See ``functions`` for the usual ones."""
+        return self._driver.result(call)
