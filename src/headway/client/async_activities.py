@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from headway.client import calls, waiting
 from headway.client.calls import Cancelled, Page
 from headway.client.driver import AsyncDriver
-from headway.client.job import Job
-from headway.client.reporting import Reporting
 from headway.client.retries import Retries
 from headway.client.watch import AsyncWatch
 from headway.client.watching import Connected, Watching
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.wire.row import Row
+
+if TYPE_CHECKING:
+    from headway.client.job import Job
+    from headway.client.reporting import Reporting
 
 
 class AsyncActivities:
@@ -85,6 +87,8 @@ class AsyncActivities:
 
     def start(self, type: str, **options: Any) -> Job:
         """See ``Activities.start``."""
+        from headway.client.reporting import Reporting  # here: most programs only look
+
         if self._reporting is None:
             self._reporting = Reporting(lambda: self._driver.options.address)
         return self._reporting.start(type, **options)

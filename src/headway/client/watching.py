@@ -18,7 +18,7 @@ from headway.client.narrowing import Narrowing
 from headway.client.options import Options
 from headway.client.reconciling import Reconciler
 from headway.client.replica import Replica
-from headway.client.sending import prepared, send
+from headway.client.sending import log_answer, log_request, prepared, send
 from headway.client.steps import Clock, Close, Emit, Sleep, Steps, Write, opened, read
 from headway.client.subscription import Subscription
 from headway.core.errors import HeadwayError, TooMany, Unavailable
@@ -106,17 +106,22 @@ class Watching:
                 yield Write(outgoing)
 
     def _open(self) -> Steps[Answer]:
+        logger = self._options.settings.get("logger")
         while True:
             request = prepared(Call(self._subscription.request(), lambda answer: answer), self._options)
+            log_request(logger, request)
+            asked = self._clock()
             head = yield from opened(request)
+            log_answer(logger, request, head, self._clock() - asked)
             if self._subscription.opened(head, self._clock()):
                 return head
 
     def _take(self, notification: Notification) -> Steps[None]:
         if self._plain is None:
-            known = isinstance(notification, SnapshotNotification | ResyncNotification) or notification.cursor
-            self._plain = False if known or self._subscription.cursor else None
-            if self._plain is None:
+            ours = isinstance(notification, SnapshotNotification | ResyncNotification) or notification.cursor
+            if ours or self._subscription.cursor:
+                self._plain = False
+            else:
                 yield from self._listed()
         if isinstance(notification, Ping | ResyncNotification):
             if isinstance(notification, Ping):
