@@ -54,7 +54,8 @@ _ALLOWED_METHODS = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 _ALLOWED_HEADERS = {"accept", "authorization", "content-type", "idempotency-key", "last-event-id", "prefer"}
 _OUR_HEADERS = ("x-plex-", "x-headway-")
 _EXPOSED_HEADERS = (
-    b"X-Plex-Activity, X-Plex-Protocol, X-Headway-Cursor, X-Headway-State, Location, Retry-After, Preference-Applied"
+    b"X-Plex-Activity, X-Plex-Protocol, X-Headway-Cursor, X-Headway-Protocol, X-Headway-State, Location, Retry-After,"
+    b" Preference-Applied"
 )
 _PREFLIGHT_AGE = b"600"
 
