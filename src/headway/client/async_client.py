@@ -9,7 +9,7 @@ import httpx2
 
 from headway.client import calls
 from headway.client.async_activities import AsyncActivities
-from headway.client.connecting import Network
+from headway.client.connecting import Keywords, divided
 from headway.client.driver import AsyncDriver
 from headway.client.exchange import Answer, Call, Request
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
@@ -36,10 +36,10 @@ class AsyncClient:
         host: str | None = None,
         port: int | str | None = None,
         http: httpx2.AsyncClient | None = None,
-        network: Network | None = None,
-        **settings: Unpack[Settings],
+        **keywords: Unpack[Keywords],
     ) -> None:
         """The arguments are those of ``Client``."""
+        network, settings = divided(keywords, http)
         options = make_options(located(url, protocol, host, port), token or environment_token(), settings)
         self._begin(AsyncDriver(AsyncTransport(http=http, network=network), options), owned=True)
 

@@ -8,7 +8,7 @@ import httpx2
 
 from headway.client import calls
 from headway.client.activities import Activities
-from headway.client.connecting import Network
+from headway.client.connecting import Keywords, divided
 from headway.client.driver import Driver
 from headway.client.exchange import Answer, Call, Request
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
@@ -36,15 +36,15 @@ class Client:
         host: str | None = None,
         port: int | str | None = None,
         http: httpx2.Client | None = None,
-        network: Network | None = None,
-        **settings: Unpack[Settings],
+        **keywords: Unpack[Keywords],
     ) -> None:
         """``url``: the server's; or its parts ``protocol``, ``host`` and ``port``; or else ``HEADWAY_URL`` in the
         environment, or the server on this machine. ``token``: what opens it, or what is asked for it before each
-        request; or else ``HEADWAY_TOKEN``. ``http``: an httpx2 client to use, which stays open. ``network``: proxy and
-        TLS for the client of our own. ``settings``: see ``options.Settings``. Raises ``InvalidInput`` for what cannot
-        be.
+        request; or else ``HEADWAY_TOKEN``. ``http``: an httpx2 client to use, which stays open. ``keywords``: see
+        ``connecting.Network`` (proxy, TLS) and ``options.Settings`` (all the rest). Raises ``InvalidInput`` for what
+        cannot be.
         """
+        network, settings = divided(keywords, http)
         options = make_options(located(url, protocol, host, port), token or environment_token(), settings)
         self._begin(Driver(Transport(http=http, network=network), options), owned=True)
 

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -21,6 +21,8 @@ import httpx2
 from headway.client.address import Address
 from headway.client.errors import NoConnection, Unreachable
 from headway.client.exchange import Answer, Sendable
+from headway.client.options import Settings
+from headway.core.errors import InvalidInput
 from headway.core.text import clean, shortened
 from headway.wire.errors import Unreadable
 
@@ -41,17 +43,38 @@ _TIMEOUTS = (httpx2.TimeoutException, httpcore2.TimeoutException)
 
 
 class Network(TypedDict, total=False):
-    """How to reach servers; see httpx2's client for what each means."""
+    """How to reach servers: what a client is told once, for all of them."""
 
-    proxy: str | httpx2.Proxy | None
+    proxy: str | httpx2.Proxy
+    """The proxy for all requests, as httpx2 takes it; otherwise the environment's, and none to this machine."""
     verify: bool | str | ssl.SSLContext
-    cert: str | tuple[str, str] | tuple[str, str, str] | None
+    """Whom to trust: the usual authorities (True), a file or folder of certificates, or a context. False is nobody's
+    protection.
+    """
+    cert: str | tuple[str, str] | tuple[str, str, str]
+    """The client's own certificate: a file, or it and its key, and that one's password."""
+
+
+def divided(keywords: Mapping[str, Any], given: object) -> tuple[Network, Settings]:
+    """The keywords of a client: which say how to reach servers, and which hold for calls.
+
+    ``given``: an httpx2 client, which knows its own way. Raises ``InvalidInput`` when it is told of another.
+    """
+    network = {name: value for name, value in keywords.items() if name in Network.__annotations__}
+    if network and given is not None:
+        raise InvalidInput(f"{', '.join(network)}: say so to the HTTP client that you give")
+    settings = {name: value for name, value in keywords.items() if name not in network}
+    return cast(Network, network), cast(Settings, settings)
+
+
+class Keywords(Settings, Network, total=False):
+    """The keywords of ``Client`` and ``AsyncClient``."""
 
 
 def options_for(url: str, network: Network) -> dict[str, Any]:
     """The options of an httpx2 client for a server."""
     options: dict[str, Any] = {"follow_redirects": False, **network}
-    if Address(url).loopback and not network:
+    if Address(url).loopback and "proxy" not in network:
         options["mounts"] = dict.fromkeys(("all://", "http://", "https://"))
         if url.startswith("http:"):
             # Spares reading the system's certificates, which takes longer than all the rest.

@@ -33,7 +33,8 @@ _EVENTS = f"""\
 
 The `id:` is where to resume; an EventSource does so by itself. Changes of one activity are merged while a client
 reads slowly; its start and its end never are. The head says `X-Headway-Protocol: 1`, as does a WebSocket's handshake.
-A client that reads nothing for {_LIMITS.stall:g} seconds is cut off, and resumes. `HEAD` answers the headers and ends. At most {_LIMITS.per_user} streams of a user are open at once.
+A client that reads nothing for {_LIMITS.stall:g} seconds is cut off, and resumes. `HEAD` answers the headers
+and ends. At most {_LIMITS.per_user} streams of a user are open at once.
 """
 
 _FRAMES = f"""\
