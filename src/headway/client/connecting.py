@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -73,7 +74,7 @@ class Keywords(Settings, Network, total=False):
 
 def options_for(url: str, network: Network) -> dict[str, Any]:
     """The options of an httpx2 client for a server."""
-    options: dict[str, Any] = {"follow_redirects": False, **network}
+    options: dict[str, Any] = {"follow_redirects": False, **_trusting(network)}
     if Address(url).loopback and "proxy" not in network:
         options["mounts"] = dict.fromkeys(("all://", "http://", "https://"))
         if url.startswith("http:"):
@@ -186,9 +187,40 @@ def _reason(error: BaseException) -> str:
     """What the system said, which httpx2 wraps in its own words."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, ssl.SSLError):  # an OSError too, but its number is not the system's
+            return _tls_reason(cause)
+        if isinstance(cause, socket.gaierror):
+            return f"there is no such host ({clean(cause.strerror or str(cause)).lower()})"
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.TimeoutException):
         return "no answer in time"
     return shortened(clean(str(error)), _MAX_REASON) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {clean(error.verify_message)}"
+    if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "it does not speak TLS; is it http:// rather than https://?"
+    return f"TLS failed: {clean(error.reason or str(error)).lower().replace('_', ' ')}"
+
+
+def _trusting(network: Network) -> dict[str, Any]:
+    """The same for httpx2, which takes files for certificates no longer. Raises ``InvalidInput`` for what is none."""
+    options: dict[str, Any] = {name: value for name, value in network.items() if name != "cert"}
+    verify, cert = network.get("verify", True), network.get("cert")
+    try:
+        if isinstance(verify, str):
+            file, folder = (None, verify) if os.path.isdir(verify) else (verify, None)
+            options["verify"] = ssl.create_default_context(cafile=file, capath=folder)
+        if cert is not None:
+            context = options.get("verify", True)
+            if not isinstance(context, ssl.SSLContext):
+                context = httpx2.create_ssl_context(verify=context)
+            context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+            options["verify"] = context
+    except OSError as error:  # of ssl, too
+        raise InvalidInput(f"verify, cert: cannot be used: {clean(str(error))}") from error
+    return options
