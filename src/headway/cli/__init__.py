@@ -36,6 +36,8 @@ command cannot be run, 127 when there is none, 128 + N when signal N ended it.
         "serve": ("headway.cli.serve:serve", "Start the server."),
         "token": ("headway.cli.token:token", "Make, list and revoke tokens."),
         "context": ("headway.cli.context:context", "Name servers, and choose among them."),
+        "doctor": ("headway.cli.doctor:doctor", "Explain what is wrong with a connection."),
+        "completion": ("headway.cli.completion:completion", "Print what lets a shell complete commands."),
         "demo": ("headway.cli.demo:demo", "Start the server with a job to look at."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
