@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from headway.client.narrowing import Narrowing
 from headway.client.replica import Replica
@@ -41,7 +41,7 @@ class Reconciler:
         live = {row.uuid for row in rows}
         for row in self._replica:
             if row.uuid not in live:
-                yield self._end(row)
+                yield self._end(row)  # how, nobody knows
         for uuid in live & self._ended.keys():  # listed all the same: then it is not over
             del self._ended[uuid]
         yield SnapshotNotification(wanted)
@@ -55,7 +55,7 @@ class Reconciler:
         if row.uuid in self._ended or not (known or self._wanted.admits(row)):
             return
         if notification.kind is Kind.ENDED:
-            yield self._end(row)
+            yield self._end(succeeded(row))
         else:
             yield ActivityNotification(Kind.UPDATED if known else Kind.STARTED, row)
 
@@ -63,13 +63,9 @@ class Reconciler:
         self._ended[row.uuid] = None
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        return ActivityNotification(Kind.ENDED, ended(row, self._wall()))
+        return ActivityNotification(Kind.ENDED, replace(row, ended_at=row.ended_at or self._wall()))
 
 
-def ended(row: Row, now: float) -> Row:
-    """The last row of an activity of a server without states. At 100 % it has succeeded; else nobody knows.
-
-    ``now``: seconds since the epoch.
-    """
-    state = State.SUCCEEDED.value if row.progress == COMPLETE else row.state
-    return msgspec.structs.replace(row, ended_at=row.ended_at or now, state=row.state or state)
+def succeeded(row: Row) -> Row:
+    """The last word on an activity, from a server without states: at 100 % it has succeeded, else nobody knows."""
+    return row if row.state or row.progress != COMPLETE else replace(row, state=State.SUCCEEDED.value)

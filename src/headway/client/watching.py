@@ -89,9 +89,9 @@ class Watching:
         """What one connection tells, without its pings. Raises ``Unreachable`` when it is over."""
         head = yield from self._open()
         self._plain = None if PROTOCOL not in head.headers else False
-        if self._plain is None and head.status == 101:
-            yield from self._listed()
         self._told(None)
+        if self._plain is None and head.status == 101:  # nothing would come by itself
+            yield from self._listed()
         while True:
             data = yield from read(self._subscription.patience)
             if data is None:
