@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Literal
@@ -34,7 +35,10 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
     status_codes: frozenset[int] = frozenset((429, 502, 503, 504))
 
     def __post_init__(self) -> None:
-        if self.initial_interval < 0 or self.max_interval < 0 or self.max_elapsed_time < 0 or self.exponent < 1:
+        if self.strategy not in ("backoff", "none"):
+            raise InvalidInput("retries: the strategy must be backoff or none")
+        intervals = (self.initial_interval, self.max_interval, self.max_elapsed_time)
+        if not (all(seconds >= 0 for seconds in intervals) and 1 <= self.exponent < math.inf):  # nor NaN
             raise InvalidInput("retries: intervals must be 0 seconds or more, and the exponent 1 or more")
 
     def begin(self, now: float, jitter: Callable[[], float] = random.random) -> Attempts:
@@ -52,7 +56,7 @@ class Attempts:
         self._retries = retries
         self._ends = now + retries.max_elapsed_time
         self._jitter = jitter
-        self._failures = 0
+        self._longest = min(retries.initial_interval, retries.max_interval)
 
     def refused(self, answer: Answer, now: float) -> float | None:
         """Seconds to wait after an answer that is an error; None: it stands."""
@@ -70,8 +74,7 @@ class Attempts:
         return self._wait(now, None)
 
     def _wait(self, now: float, advised: float | None) -> float | None:
-        policy = self._retries
-        grown = policy.initial_interval * policy.exponent ** min(self._failures, 100)
-        self._failures += 1
-        wait = self._jitter() * min(policy.max_interval, grown) if advised is None else advised
+        policy, longest = self._retries, self._longest
+        self._longest = min(policy.max_interval, longest * policy.exponent)
+        wait = self._jitter() * longest if advised is None else advised
         return None if policy.strategy == "none" or now + wait > self._ends else wait
