@@ -1,7 +1,6 @@
 """How httpx2 is used: whom to trust, through whom to go, and what its errors mean."""
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,17 +12,17 @@ from headway.client import Client
 from headway.client.connecting import options_for
 from headway.client.errors import NoConnection, Unreachable
 from headway.core.errors import InvalidInput
+from tests.certificates import self_signed
 from tests.client.scripted_server import ScriptedServer, free_port, listed
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed one for localhost, with its key in the same file."""
-    file = tmp_path_factory.mktemp("tls") / "whole.pem"
-    made = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", file, "-out", file, "-days", "2")
-    named = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    subprocess.run(["openssl", *made, *named], check=True, capture_output=True)
-    return file
+    folder = tmp_path_factory.mktemp("tls")
+    whole = folder / "whole.pem"
+    whole.write_bytes(b"".join(file.read_bytes() for file in self_signed(folder)))
+    return whole
 
 
 class Identity(BaseHTTPRequestHandler):

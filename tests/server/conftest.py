@@ -9,6 +9,7 @@ import pytest
 from headway.hub import Activities
 from headway.server.protocols import HttpProtocol, WebSocketProtocol
 from headway.server.serve import TlsFiles
+from tests.certificates import self_signed
 from tests.server.whole import Whole, standalone
 
 
@@ -43,26 +44,4 @@ async def whole(tmp_path_factory: pytest.TempPathFactory, way: str) -> AsyncIter
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     """Self-signed, for localhost."""
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    files = TlsFiles(folder / "cert.pem", folder / "key.pem")
-    assert files.key is not None
-    files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files.key.write_bytes(key.private_bytes(*pem))
-    return files
+    return TlsFiles(*self_signed(tmp_path_factory.mktemp("tls")))
