@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from headway.cli.completing import complete_live, complete_type
 from headway.cli.connection import Connection, connecting, json_option
 from headway.wire.row import Row
 
@@ -25,16 +26,16 @@ class Outcome(msgspec.Struct, frozen=True, rename={"activity": "Activity"}):
 
     uuid: str
     outcome: str
-    """``stopped``, ``finished``, ``failed``, ``lost``, ``stopping``, ``overdue``, ``ended`` (already, before it was
-    asked) or ``refused``."""
+    """``stopped``, ``finished``, ``failed``, ``lost``, ``stopping``, ``overdue``, ``gone`` (from a Plex server, which
+    says no more), ``ended`` (already, before it was asked) or ``refused``."""
     says: str
     activity: Row
 
 
 @click.command()
-@click.argument("uuids", metavar="[UUID]...", nargs=-1)
+@click.argument("uuids", metavar="[UUID]...", nargs=-1, shell_complete=complete_live)
 @click.option("--all", "everything", is_flag=True, help="All that run and can be cancelled.")
-@click.option("--type", metavar="TYPE", help="With --all: only those of this type.")
+@click.option("--type", metavar="TYPE", shell_complete=complete_type, help="With --all: only those of this type.")
 @click.option(
     "--wait",
     "seconds",
@@ -87,32 +88,34 @@ def cancel(
 
 
 def _chosen(client: Client, uuids: Sequence[str], type: str | None) -> list[Row]:
-    from headway.cli.lookup import find
+    from headway.cli.lookup import find, live
 
     if uuids:
         return [find(client, uuid) for uuid in uuids]
-    return [row for row in client.activities.list(type=type).rows if row.cancellable]
+    return [row for row in live(client, type=type) if row.cancellable]
 
 
 def _cancelled(client: Client, rows: Sequence[Row], seconds: float, force: bool) -> Iterator[Outcome]:
     """Ask all of them first, then wait for each: they stop at the same time."""
-    from headway.core.errors import NotCancellable, NotFound
+    from headway.cli.lookup import waited
+    from headway.core.errors import InvalidInput, NotCancellable, NotFound
 
     deadline = time.monotonic() + seconds
     refused: dict[str, str] = {}
     for row in rows:
         try:
             client.activities.cancel(row.uuid, force=force)
-        except NotCancellable:
+        except (NotCancellable, InvalidInput):  # a Plex server gives no reason, and there is no other
             refused[row.uuid] = "refused"
         except NotFound:
             refused[row.uuid] = "ended"
     for row in rows:
-        latest = client.activities.wait(row.uuid, 0.0 if row.uuid in refused else max(0.0, deadline - time.monotonic()))
-        yield _outcome(latest, refused.get(row.uuid))
+        left = 0.0 if row.uuid in refused else max(0.0, deadline - time.monotonic())
+        yield outcome(waited(client, row, left), refused.get(row.uuid))
 
 
-def _outcome(row: Row, refusal: str | None) -> Outcome:
+def outcome(row: Row, refusal: str | None = None) -> Outcome:
+    """What became of a request, from the latest row; ``refusal``: ``refused`` or ``ended`` where the server said no."""
     from headway.cli import wording
 
     state = wording.state(row)
@@ -122,13 +125,14 @@ def _outcome(row: Row, refusal: str | None) -> Outcome:
         "failed": ("failed", "was asked to stop, but failed by itself"),
         "lost": ("lost", "given up; whether it still runs, nobody knows"),
         "overdue": ("overdue", "was asked to stop, its time to do so is over, and it still runs"),
+        "ended": ("gone", "has ended; the server does not say how"),
     }
-    outcome, says = outcomes.get(state, ("stopping", "has been asked to stop, and has not done so yet"))
+    word, says = outcomes.get(state, ("stopping", "has been asked to stop, and has not done so yet"))
     if refusal == "ended":
-        outcome, says = "ended", f"had already ended ({state})"
+        word, says = "ended", f"had already ended ({state})"
     elif refusal is not None:
-        outcome, says = refusal, "cannot be cancelled"
-    return Outcome(row.uuid, outcome, f"{says}: {row.error}" if row.error and outcome == "failed" else says, row)
+        word, says = refusal, "cannot be cancelled"
+    return Outcome(row.uuid, word, f"{says}: {row.error}" if row.error and word == "failed" else says, row)
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli.completing import complete_type
 from headway.cli.connection import Connection, connecting, json_option
 from headway.core.activity import State
 
@@ -20,7 +21,7 @@ _ENDS = [state.value for state in State if state.ended]
 
 
 @click.command()
-@click.option("--type", metavar="TYPE", help="Only activities of this type.")
+@click.option("--type", metavar="TYPE", shell_complete=complete_type, help="Only activities of this type.")
 @click.option("--state", type=click.Choice(_ENDS), help="Only those that ended so.")
 @click.option(
     "--limit", metavar="N", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many."
@@ -28,7 +29,7 @@ _ENDS = [state.value for state in State if state.ended]
 @connecting
 @json_option
 def history(connection: Connection, type: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List what has ended, newest first.
+    """List what has ended, newest first. A Plex Media Server does not remember it.
 
     \b
     Examples:
@@ -38,9 +39,16 @@ def history(connection: Connection, type: str | None, state: str | None, limit: 
     """
     from headway.cli import screen
     from headway.cli.output import print_json
+    from headway.client.waiting import shows_lists_only
+    from headway.core.errors import NotFound
 
     with connection.client() as client:
-        rows = _rows(client, type, None if state is None else State(state), limit)
+        try:
+            rows = _rows(client, type, None if state is None else State(state), limit)
+        except NotFound as error:
+            if shows_lists_only(error):
+                raise click.ClickException("this server keeps no history: it is a Plex Media Server") from error
+            raise
     if as_json:
         print_json(rows)
         return

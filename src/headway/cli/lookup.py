@@ -1,10 +1,19 @@
-"""Finding the activity that somebody means by the beginning of its uuid."""
+"""Finding the activities that somebody means: by the beginning of a uuid, by type; and seeing them to their end.
+
+A Plex server has a list of what is live, and neither a resource for one activity nor a history; of that list it gives
+all, whatever was asked for. What cannot be asked of it is read from the list.
+"""
 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from headway.client.waiting import shows_lists_only
 from headway.core.errors import HeadwayError, NotFound
 from headway.core.text import clean, shortened
 from headway.wire.row import Row
@@ -35,11 +44,11 @@ def find(client: Client, given: str) -> Row:
     Raises ``NotFound`` and ``Ambiguous``.
     """
     if len(given) == LENGTH and _BEGINNING.fullmatch(given):
-        return client.activities.get(given.lower())
+        return _get(client, given.lower())
     if _BEGINNING.fullmatch(given):
         found = _beginning(client.activities.list().rows, given)
         if not found:
-            found = _beginning(client.activities.history(limit=LOOKED_BACK).rows, given)
+            found = _beginning(_ended(client, given), given)
         if len(found) > 1:
             raise Ambiguous(f"{given} may be any of {', '.join(row.uuid for row in found[:_SHOWN])}; give more of it")
         if found:
@@ -47,5 +56,51 @@ def find(client: Client, given: str) -> Row:
     raise NotFound(f"there is no activity {shortened(clean(given), LENGTH)}")
 
 
-def _beginning(rows: list[Row], given: str) -> list[Row]:
+def live(client: Client, *, type: str | None = None, text: str | None = None) -> list[Row]:
+    """What is running, and is of that type and has that text in its title, subtitle or type."""
+    rows = client.activities.list(type=type, text=text).rows
+    wanted = (text or "").casefold()
+    return [
+        row
+        for row in rows
+        if type in (None, row.type) and any(wanted in words.casefold() for words in (row.title, row.subtitle, row.type))
+    ]
+
+
+def waited(client: Client, row: Row, timeout: float | None) -> Row:
+    """The activity once it has ended, or after ``timeout`` seconds; as it was last seen where it has been forgotten."""
+    try:
+        return client.activities.wait(row.uuid, timeout)
+    except NotFound:
+        if row.state is not None:
+            raise
+        return msgspec.structs.replace(row, ended_at=time.time())
+
+
+def _get(client: Client, uuid: str) -> Row:
+    try:
+        return client.activities.get(uuid)
+    except NotFound as error:
+        if not shows_lists_only(error):
+            raise
+    for row in client.activities.list().rows:
+        if row.uuid == uuid:
+            return row
+    raise _forgotten(uuid)
+
+
+def _ended(client: Client, given: str) -> Sequence[Row]:
+    try:
+        return client.activities.history(limit=LOOKED_BACK).rows
+    except NotFound as error:
+        if shows_lists_only(error):
+            raise _forgotten(given) from None
+        raise
+
+
+def _forgotten(given: str) -> NotFound:
+    return NotFound(f"no activity {given} is running, and a Plex server does not remember what has ended")
+
+
+def _beginning(rows: Sequence[Row], given: str) -> list[Row]:
     return [row for row in rows if row.uuid.startswith(given.lower())]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from headway.cli.completing import complete_type
 from headway.cli.connection import Connection, connecting, json_option
 
 
 @click.command()
-@click.option("--type", metavar="TYPE", help="Only activities of this type.")
+@click.option("--type", metavar="TYPE", shell_complete=complete_type, help="Only activities of this type.")
 @click.option("--text", metavar="TEXT", help="Only those with this in their title, subtitle or type.")
 @connecting
 @json_option
@@ -22,10 +23,11 @@ def ls(connection: Connection, type: str | None, text: str | None, as_json: bool
       headway ls --json | jq -r '.[].title'
     """
     from headway.cli import screen, tree
+    from headway.cli.lookup import live
     from headway.cli.output import print_json
 
     with connection.client() as client:
-        rows = client.activities.list(type=type, text=text).rows
+        rows = live(client, type=type, text=text)
     if as_json:
         print_json(rows)
         return

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli.completing import complete_live, complete_type
 from headway.cli.connection import Connection, connecting, json_option
 
 if TYPE_CHECKING:
     from headway.client.client import Client
     from headway.wire.row import Row
 
+DONE = 100
+
 
 @click.command()
-@click.argument("uuid", required=False)
-@click.option("--type", metavar="TYPE", help="Wait for all activities of this type that run now.")
+@click.argument("uuid", required=False, shell_complete=complete_live)
+@click.option(
+    "--type", metavar="TYPE", shell_complete=complete_type, help="Wait for all activities of this type that run now."
+)
 @click.option(
     "--timeout", metavar="S", type=click.FloatRange(min=0), help="Give up after S seconds, with exit code 124."
 )
@@ -32,6 +37,9 @@ def wait(
 
     A server that restarts meanwhile is waited for, too. With --type, when nothing of that type runs, there is nothing
     to wait for, which is no error.
+
+    The exit code is 124 when the time is over. A Plex Media Server does not say how an activity ended; there, one whose
+    progress has reached 100 counts as succeeded.
 
     \b
     Examples:
@@ -58,18 +66,23 @@ def wait(
         click.echo("There is nothing to wait for.", err=True)
     if not all(map(has_ended, rows)):
         sys.exit(TIMED_OUT)
-    if exit_status and any(row.state != "succeeded" for row in rows):
+    if exit_status and not all(map(_succeeded, rows)):
         sys.exit(FAILED)
 
 
 def _ended(client: Client, uuid: str | None, type: str | None, deadline: float | None) -> Iterator[Row]:
     """Each activity that is waited for, once it has ended or the time is over."""
-    from headway.cli.lookup import find
+    from headway.cli.lookup import find, live, waited
 
-    found = client.activities.list(type=type).rows if uuid is None else [find(client, uuid)]
+    found = live(client, type=type) if uuid is None else [find(client, uuid)]
     for row in found:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        yield client.activities.wait(row.uuid, left)
+        yield waited(client, row, left)
+
+
+def _succeeded(row: Row) -> bool:
+    """A Plex server does not say how an activity ended; one that did its work has reached 100."""
+    return row.state == "succeeded" or (row.state is None and row.progress == DONE)
 
 
 def _tell(row: Row) -> None:

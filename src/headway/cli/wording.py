@@ -22,10 +22,10 @@ def name(row: Row) -> str:
 
 
 def state(row: Row) -> str:
-    """The state, ``overdue`` or ``stalled`` where that matters more; ``running`` from a server without states."""
+    """The state, ``overdue`` or ``stalled`` where that matters more; ``running`` or ``ended`` from a server without."""
     if row.overdue:
         return "overdue"
-    known = row.state or "running"
+    known = row.state or ("running" if row.ended_at is None else "ended")
     return "stalled" if row.stalled and known == "running" else known
 
 

@@ -14,7 +14,7 @@ from headway.cli.checks import local, network, streams, tls, web
 from headway.cli.checks.findings import Finding, Level, fail, ok, quoted, warn, within
 from headway.cli.checks.network import Place, Reached
 from headway.cli.checks.web import Reply, Web
-from headway.cli.connection import Choice, Connection
+from headway.cli.connection import Choice, Connection, local_server
 from headway.cli.failures import UNREACHABLE, exit_code
 from headway.core.errors import HeadwayError
 from headway.server.data import data_dir
@@ -48,8 +48,10 @@ class Diagnosis:
         choice = yield from self._chosen()
         if choice is None:
             return
-        if choice.by_itself or (choice.address.loopback and data_dir(self._connection.data).is_dir()):
-            yield from local.folder(data_dir(self._connection.data))
+        place = data_dir(self._connection.data)
+        here = local_server(place)
+        if choice.by_itself or (here is not None and here.url == choice.url):
+            yield from local.folder(place)
         takes, reached = yield from self._reached(choice)
         if not takes:
             return
