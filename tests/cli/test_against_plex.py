@@ -5,9 +5,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
+from plexapi.config import PlexConfig
 
 from tests.cli.invoking import PROGRAM, environment, invoke
 from tests.client.scripted_server import eventually
@@ -133,12 +135,9 @@ def test_doctor_finds_nothing_wrong(call: Callable[..., Result]) -> None:
     assert (result.exit_code, {each["level"] for each in json.loads(result.stdout)}) == (0, {"ok"})
 
 
-def test_python_plexapi_and_we_find_the_same_server(
-    plex: PlexMediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from plexapi.config import PlexConfig
-
+def test_python_plexapi_and_we_find_the_same_server(plex: PlexMediaServer, tmp_path: Path) -> None:
+    theirs: Any = PlexConfig
     config = tmp_path / "config.ini"
     config.write_text(f"[auth]\nserver_baseurl = {plex.url}\nserver_token = {plex.token}\n")
-    assert PlexConfig(str(config)).get("auth.server_baseurl") == plex.url
+    assert theirs(str(config)).get("auth.server_baseurl") == plex.url
     assert invoke(tmp_path, "--plex", "ls", PLEXAPI_CONFIG_PATH=str(config)).exit_code == 0
