@@ -142,7 +142,7 @@ def test_a_real_bash_completes(tmp_path: Path) -> None:
     asking = (
         'eval "$(headway completion bash)"; complete -p headway;'
         f' COMP_WORDS=(headway cancel {UUID[:3]}); COMP_CWORD=2; _headway_completion headway; echo "${{COMPREPLY[@]}}";'
-        ' COMP_WORDS=(headway wat); COMP_CWORD=1; _headway_completion headway; echo "${COMPREPLY[@]}"'
+        ' COMPREPLY=(); COMP_WORDS=(headway wat); COMP_CWORD=1; _headway_completion headway; echo "${COMPREPLY[@]}"'
     )
     with ScriptedServer(script) as server:
         env = environment(tmp_path, HEADWAY_URL=server.url, PATH=f"{command.parent}:{os.environ['PATH']}")
