@@ -30,6 +30,7 @@ def test_a_url_is_written_in_one_way(given: str, url: str) -> None:
     [
         *("", "http://", "ftp://media.example", "http://host:99999", "http://host:x", "file:///etc/passwd"),
         *("http://host/?token=x", "http://host/#x", "http://ho\nst", "http://[::1", "javascript:alert(1)"),
+        *("http://a b", "http://a..b", "http://" + "a" * 64, "http://a/b@c?d", "http://a<b>", "http://a'b"),
     ],
 )
 def test_anything_else_is_refused(given: str) -> None:

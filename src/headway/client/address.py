@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import TypeGuard
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -13,6 +15,7 @@ from headway.core.text import clean, shortened
 DEFAULT_URL = "http://127.0.0.1:4590"
 
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[\w.~:%-]+", re.ASCII)
 _SHOWN = 200
 
 
@@ -53,7 +56,7 @@ def parse_url(text: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise _broken(text, str(error)) from None
-    if parts.scheme not in _PORTS or not host or not host.isascii() or not text.isprintable():
+    if parts.scheme not in _PORTS or not _is_host(host) or not text.isprintable():
         raise _broken(text, "it must look like http://HOST:PORT or https://HOST:PORT")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("the server's URL must not hold a user and a password; give a token")
@@ -62,6 +65,16 @@ def parse_url(text: str) -> str:
     name = f"[{host}]" if ":" in host else host
     where = name if port in (None, _PORTS[parts.scheme]) else f"{name}:{port}"
     return urlunsplit((parts.scheme, where, parts.path.rstrip("/"), "", ""))
+
+
+def _is_host(host: str | None) -> TypeGuard[str]:
+    if host is None or not _HOST.fullmatch(host):
+        return False
+    try:
+        host.encode("idna")  # as a resolver is asked: no label is empty, or too long
+    except UnicodeError:
+        return False
+    return True
 
 
 def _broken(text: str, why: str) -> InvalidInput:

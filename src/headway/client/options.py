@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 from urllib.parse import urlencode
@@ -83,6 +84,12 @@ _IDENTITY = {
         *("device", "model", "device_vendor", "device_name", "marketplace"),
     )
 }
+SECRET = frozenset(("x-plex-token", "authorization", "cookie", "set-cookie", "proxy-authorization"))
+"""Headers, in lower case, that open a server: they are shown to nobody, and go to no other server."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token of RFC 9110, section 5.6.2."""
+
 _FORMATS = ("application/json", "application/xml", "text/xml")
 
 
@@ -114,10 +121,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def but(self, url: str | None, token: Token | None, settings: Settings) -> Options:
         """These, with some of them changed; a token is not taken along to another server."""
         elsewhere = url is not None and parse_url(url) != self.url
+        kept: Settings = {**self.settings}
+        if elsewhere and "headers" in kept:
+            kept["headers"] = {name: kept["headers"][name] for name in kept["headers"] if name.lower() not in SECRET}
         return make_options(
             self.url if url is None else url,
             token if token is not None or elsewhere else self.token,
-            {**self.settings, **settings},
+            {**kept, **settings},
         )
 
     def sdk(
@@ -136,9 +146,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             given["retries"] = retries
         if timeout_ms is not None:
             given["timeout"] = timeout_ms / 1000
-        if http_headers is not None:
-            given["headers"] = {**self.settings.get("headers", {}), **http_headers}
-        return self.but(server_url, None, given)
+        other = self.but(server_url, None, given)
+        if http_headers is None:
+            return other
+        headers = _merged(other.settings.get("headers", {}), http_headers)
+        return other.but(None, None, {"headers": headers})
 
     def sendable(self, request: Request) -> Sendable:
         """A request as it goes out. Raises ``InvalidInput`` for a token or header that cannot be one."""
@@ -147,7 +159,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return Sendable(
             method=request.method,
             url=f"{address.url}{request.path}{query}",
-            headers={**self._headers(address.token), **dict(request.headers)},
+            headers=_merged(self._headers(address.token), dict(request.headers)),
             body=request.body,
             timeout=self.settings.get("timeout", TIMEOUT) + request.patience,
             largest=request.largest,
@@ -157,7 +169,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         accepts = self.settings.get("accepts", "application/json")
         said = {header: str(self.settings[name]) for name, header in _IDENTITY.items() if name in self.settings}  # type: ignore[literal-required]
         opened = {} if token is None else {"X-Plex-Token": token}
-        return {**_DEFAULTS, "Accept": accepts, **said, **self.settings.get("headers", {}), **opened}
+        return _merged(_DEFAULTS, {"Accept": accepts}, said, self.settings.get("headers", {}), opened)
 
 
 _RETRIES = Retries()
@@ -174,13 +186,16 @@ def make_options(url: str | None, token: Token | None, settings: Settings) -> Op
     unknown = set(settings) - set(Settings.__annotations__)
     if unknown:
         raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
-    if settings.get("timeout", TIMEOUT) <= 0:
+    if not settings.get("timeout", TIMEOUT) > 0:  # nor for what is not a number
         raise InvalidInput("timeout: must be more than 0 seconds")
     if settings.get("accepts", _FORMATS[0]) not in _FORMATS:
         raise InvalidInput(f"accepts: must be one of {', '.join(_FORMATS)}")
+    for name in _IDENTITY.keys() & settings.keys():
+        _require_value(name, str(settings[name]))  # type: ignore[literal-required]
     for name, value in settings.get("headers", {}).items():
-        if not (name.isascii() and name.isprintable() and value.isprintable()):
-            raise InvalidInput(f"headers: {name!r} must be printable, and so must its value")
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidInput(f"headers: {name!r} is not the name of a header")
+        _require_value(f"headers: {name}", value)
     options = Options(url=parse_url(url or DEFAULT_URL), token=token, settings=settings)
     if not callable(token):
         _ = options.address  # a token that cannot be one is better refused now
@@ -196,6 +211,18 @@ def located(url: str | None, protocol: str | None, host: str | None, port: int |
         name = f"[{name}]" if ":" in name and not name.startswith("[") else name
         return f"{protocol or 'http'}://{name}{'' if port is None else f':{port}'}"
     return url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+
+
+def _merged(*groups: Mapping[str, str]) -> dict[str, str]:
+    """Of headers of one name, however it is written, the last."""
+    found = {name.lower(): (name, value) for group in groups for name, value in group.items()}
+    return dict(found.values())
+
+
+def _require_value(of: str, value: str) -> None:
+    """A header's value; it is not repeated, for it may be a secret."""
+    if not (value.isascii() and value.isprintable() and value == value.strip()):
+        raise InvalidInput(f"{of}: must be printable ASCII, without blanks around it")
 
 
 def environment_token() -> str | None:

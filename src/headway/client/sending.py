@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from headway.client.exchange import Answer, Call, Sendable
-from headway.client.options import Logger, Options
+from headway.client.options import SECRET, Logger, Options
 from headway.client.steps import Clock, Sleep, Steps, exchange
 from headway.core.errors import HeadwayError
 
 T = TypeVar("T")
-
-_SECRET = frozenset(("x-plex-token", "authorization", "cookie", "set-cookie", "proxy-authorization"))
 
 
 def send(call: Call[T], options: Options, clock: Clock) -> Steps[T]:
@@ -67,7 +65,7 @@ def log_answer(logger: Logger | None, request: Sendable, answer: Answer, seconds
 
 def redacted(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers as they may be shown: what opens a server is blotted out."""
-    return {name: "…" if name.lower() in _SECRET else value for name, value in headers.items()}
+    return {name: "…" if name.lower() in SECRET else value for name, value in headers.items()}
 
 
 def _exchange(request: Sendable, options: Options, clock: Clock) -> Steps[Answer]:
