@@ -96,7 +96,9 @@ def test_its_token_is_not_sent_where_another_url_leads(tmp_path: Path) -> None:
         add(tmp_path, "den", "http://127.0.0.1:9", input="hw_den")
         invoke(tmp_path, "context", "use", "den")
         assert invoke(tmp_path, "ls", "--url", server.url).exit_code == 0
-    assert "x-plex-token" not in server.asked[0].headers
+        add(tmp_path, "open", server.url, "--no-token")
+        assert invoke(tmp_path, "--context", "open", "ls", HEADWAY_TOKEN="hw_env").exit_code == 0
+    assert [asked for asked in server.asked if "x-plex-token" in asked.headers] == []
 
 
 def test_run_reports_to_it(tmp_path: Path, headway: FakeHeadway, server: ScriptedServer) -> None:

@@ -10,6 +10,7 @@ from headway.cli import plex
 from headway.cli.connection import Connection
 from headway.cli.plex import HOW_TO_GET_A_TOKEN, NoPlex, find_plex, preferences
 from headway.client.address import Address
+from headway.core.errors import NotAuthenticated
 from headway.wire.errors import Unreadable
 from tests.cli.invoking import invoke
 from tests.client.scripted_server import Asked, Reply, ScriptedServer, as_json, free_port, listed, refused, row
@@ -191,6 +192,9 @@ def test_a_headway_token_in_the_environment_is_not_for_plex(
 ) -> None:
     monkeypatch.setenv("HEADWAY_TOKEN", "hw_env")
     assert found().token is None
+    with pytest.raises(NotAuthenticated), Connection(plex=True).client() as client:
+        client.activities.list()
+    assert all("x-plex-token" not in asked.headers for asked in local.asked)
     write_preferences(folder)
     assert found().token == "plex-token"
     assert Connection(plex=True, token="given").locate().token == "given"

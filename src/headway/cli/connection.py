@@ -124,7 +124,8 @@ class Connection(msgspec.Struct, frozen=True):
         address = self.locate()
         from headway.client.client import Client
 
-        return Client(address.url, address.token)
+        # A function, for without a token the client would take HEADWAY_TOKEN, which may be for another server.
+        return Client(address.url, lambda: address.token)
 
     def _by_environment(self) -> Choice | None:
         if url := os.environ.get("HEADWAY_URL"):

@@ -129,7 +129,7 @@ def _identify(url: str) -> str:
     from headway.client.client import Client
 
     try:
-        with Client(url, timeout=PATIENCE) as client:
+        with Client(url, lambda: None, timeout=PATIENCE) as client:
             if identifier := client.identity().machine_identifier:
                 return identifier
             problem = f"what answers at {url} is another server"
