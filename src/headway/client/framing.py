@@ -14,6 +14,7 @@ from wsproto.utilities import ProtocolError
 
 from headway.client.errors import Unreachable
 from headway.client.exchange import LARGEST, Answer, Request
+from headway.core.text import clean
 from headway.wire.errors import Unreadable
 from headway.wire.event_stream import MAX_EVENT, EventStreamReader
 from headway.wire.notifications import Notification, decode_event, decode_frame
@@ -76,7 +77,9 @@ class EventStream:
         self._reader = EventStreamReader(last_id=self._cursor)
         answer.require_success()
         if answer.content_type != "text/event-stream":
-            raise Unreadable(f"an event stream was expected, {answer.content_type[:64] or 'none'} came")
+            raise Unreadable(f"an event stream was expected, {_kind(answer)} came")
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise Unreadable("the stream is compressed, which was not asked for")
 
     def feed(self, data: bytes) -> tuple[bool, Iterator[Notification]]:
         """Whole events only are a sign of life."""
@@ -123,7 +126,7 @@ class WebSocket:
         """It must be the answer to our handshake."""
         if answer.status != 101:
             answer.require_success()
-            raise Unreadable(f"a WebSocket was expected, {answer.content_type[:64] or 'nothing'} came")
+            raise Unreadable(f"a WebSocket was expected, {_kind(answer)} came")
         expected = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest()).decode()
         if answer.headers.get("sec-websocket-accept") != expected:
             raise Unreadable("the server did not understand the WebSocket handshake")
@@ -169,6 +172,10 @@ class WebSocket:
             return []
         whole, self._text, self._size = "".join(self._text), [], 0
         return [whole]
+
+
+def _kind(answer: Answer) -> str:
+    return clean(answer.content_type[:64]) or "nothing"
 
 
 def _told(frames: list[str | None]) -> Iterator[Notification]:

@@ -1,0 +1,49 @@
+"""What servers say on their streams: Headway's and Plex's server-sent events and frames."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from headway.core.view import Kind
+from headway.wire import sse
+from headway.wire.notifications import ActivityNotification, Notification, SnapshotNotification
+from tests.client.by_hand import container
+from tests.client.scripted_server import UUID, row
+
+STREAM = {"Content-Type": "text/event-stream"}
+
+
+def event(kind: Kind, cursor: str | None, uuid: str = UUID, **members: Any) -> bytes:
+    """An event of Headway."""
+    return sse.activity(kind, uuid, json.dumps(row(uuid, **members)).encode(), cursor)
+
+
+def snapshot(cursor: str | None, *rows: dict[str, Any]) -> bytes:
+    """A snapshot of Headway."""
+    return sse.snapshot(json.dumps(container(rows)).encode(), cursor)
+
+
+def plex_row(uuid: str = UUID, **members: Any) -> dict[str, Any]:
+    """An activity as Plex shows it: without a state."""
+    return {name: value for name, value in row(uuid, **members).items() if name != "state"}
+
+
+def plex_event(kind: str, uuid: str = UUID, **members: Any) -> bytes:
+    """An event of Plex: without an id."""
+    told = {"ActivityNotification": {"event": kind, "uuid": uuid, "Activity": plex_row(uuid, **members)}}
+    return b"event: activity\ndata: %b\n\n" % json.dumps(told).encode()
+
+
+def frame(kind: str, uuid: str = UUID, **members: Any) -> str:
+    """A WebSocket frame of Plex."""
+    told = [{"event": kind, "uuid": uuid, "Activity": plex_row(uuid, **members)}]
+    return json.dumps({"NotificationContainer": {"type": "activity", "size": 1, "ActivityNotification": told}})
+
+
+def told(notification: Notification) -> tuple[str, list[str]]:
+    """What a notification says, in short."""
+    if isinstance(notification, ActivityNotification):
+        return notification.kind.value, [notification.row.uuid]
+    assert isinstance(notification, SnapshotNotification)
+    return "snapshot", [each.uuid for each in notification.rows]
