@@ -43,7 +43,9 @@ def context() -> None:
 @click.option("--token-env", metavar="VAR", help="The token is in this variable, which is read each time.")
 @click.option("--no-token", is_flag=True, help="It needs none.")
 def add(name: str, server: str, token_file: str | None, token_env: str | None, no_token: bool) -> None:
-    """Give the server at URL a name, or a name another server.
+    """Give the server at URL a name.
+
+    A name that there is already stands for the new server from then on.
 
     Without an option the token is asked for, and not shown; where input is no terminal, its first line is the token. It
     is kept beside the URL, in a file that only you can open.
@@ -73,7 +75,9 @@ def add(name: str, server: str, token_file: str | None, token_env: str | None, n
 @context.command("list")
 @json_option
 def list_contexts(as_json: bool) -> None:
-    """List all contexts. An asterisk stands before the one that is used; tokens are never shown.
+    """List all contexts, and which one is used.
+
+    An asterisk stands before that one. Tokens are never shown.
 
     \b
     Examples:
@@ -98,7 +102,9 @@ def list_contexts(as_json: bool) -> None:
 @context.command()
 @click.argument("name", shell_complete=complete_context)
 def use(name: str) -> None:
-    """Use the context NAME from now on, where nothing else is said; local is the server on this machine.
+    """Use the context NAME from now on.
+
+    The command line and the environment still count more. The name local is the server on this machine.
 
     \b
     Examples:
@@ -120,7 +126,9 @@ def use(name: str) -> None:
 @click.argument("name", required=False, shell_complete=complete_context)
 @json_option
 def show(name: str | None, as_json: bool) -> None:
-    """Show the context NAME, or the one that is used: its URL, and where its token is.
+    """Show the context NAME, or the one that is used.
+
+    Its URL and where its token is; never the token.
 
     \b
     Examples:
@@ -163,7 +171,9 @@ def rename(name: str, new: str) -> None:
 @context.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_context)
 def remove(names: tuple[str, ...]) -> None:
-    """Forget contexts. Where one of them was used, the server on this machine is used instead.
+    """Forget contexts.
+
+    Where one of them was used, the server on this machine is used instead.
 
     \b
     Examples:

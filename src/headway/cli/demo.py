@@ -95,7 +95,7 @@ def _files(folder: Path) -> Iterator[File]:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("/usr/share"))
 @click.option("--rate", default=10.0, show_default=True, help="Megabytes a second at most; 0: as fast as it goes.")
 @click.option("--port", default=4590, show_default=True, help="0 picks a free one.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data folder.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data folder [env: HEADWAY_DATA].")
 def demo(folder: Path, rate: float, port: int, data: Path | None) -> None:
     """Start the server with one real job under it: checksumming the files beneath FOLDER.
 

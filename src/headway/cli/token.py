@@ -46,7 +46,13 @@ def token() -> None:
     """Make, list and revoke the tokens that open the server.
 
     A running server takes notice within a second. The first token is made at the first start and kept in the file
-    admin.token of the data folder; if that is lost: headway token create admin --admin
+    admin.token of the data folder; if that is lost, make another as in the first example.
+
+    \b
+    Examples:
+      headway token create admin --admin
+      headway token create anna --expires 30d --label "Her laptop"
+      headway token list
     """
 
 
@@ -58,9 +64,16 @@ def token() -> None:
 @click.option("--label", callback=_checked(checked_label), default="", help="What it is for.")
 @_data
 def create(user: str, admin: bool, role: str | None, expires: float | None, label: str, data: str | None) -> None:
-    """Make a token for USER and print it; it cannot be shown again.
+    """Make a token for USER and print it; it is not shown again.
 
-    USER is made too if there is none of that name: upper and lower case are different users.
+    USER is made too if there is none of that name: upper and lower case are different users. A reader looks, a reporter
+    reports too, a user also stops what is theirs, and an admin sees and stops everything.
+
+    \b
+    Examples:
+      headway token create anna --expires 30d --label "Her laptop"
+      headway token create backup --role reporter > ~/.backup-token
+      headway token create admin --admin
     """
     if admin and role not in (None, Role.ADMIN.value):
         raise click.UsageError(f"--admin and --role {role} exclude each other")
@@ -86,7 +99,15 @@ def create(user: str, admin: bool, role: str | None, expires: float | None, labe
 @click.option("--json", "as_json", is_flag=True, help="One JSON array; times are seconds since the epoch.")
 @_data
 def list_tokens(as_json: bool, data: str | None) -> None:
-    """List all tokens, also those expired or revoked; never the tokens themselves."""
+    """List what is known of all tokens, and never themselves.
+
+    Those that are expired or revoked are listed, too.
+
+    \b
+    Examples:
+      headway token list
+      headway token list --json | jq -r '.[] | select(.state == "active") | .user'
+    """
     now = _now()
     with _opened(data, create=False) as store:
         records = store.tokens()
@@ -101,9 +122,15 @@ def list_tokens(as_json: bool, data: str | None) -> None:
 @click.option("--user", metavar="NAME", callback=_checked(checked_name), help="Revoke all tokens of a user.")
 @_data
 def revoke(id: str | None, user: str | None, data: str | None) -> None:
-    """Revoke the token with that ID (see `list`), or all of a user. Open streams are cut.
+    """Revoke the token with that ID, or all of a user.
 
-    Revoking again is no error. Exits with 1 when there is no such token or user.
+    `headway token list` shows IDs. Open streams are cut within a second. Revoking again is no error; the exit code is 1
+    when there is no such token or user.
+
+    \b
+    Examples:
+      headway token revoke 7f3c9a
+      headway token revoke --user anna
     """
     if (id is None) == (user is None):
         raise click.UsageError("name either the ID of a token or --user NAME")
