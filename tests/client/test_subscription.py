@@ -6,8 +6,8 @@ import pytest
 
 from headway.client.errors import Redirected, Unreachable
 from headway.client.exchange import Answer
-from headway.client.subscription import SILENCE, Subscription
-from headway.core.errors import NotAuthenticated, NotFound, TooMany, Unavailable
+from headway.client.subscription import MAX_RETRY, SILENCE, Subscription
+from headway.core.errors import InvalidInput, NotAuthenticated, NotFound, TooMany, Unavailable
 from headway.core.view import Kind
 from headway.wire import sse
 from headway.wire.errors import Unreadable
@@ -148,3 +148,90 @@ def test_garbage_that_comes_again_and_again_is_asked_for_ever_more_rarely() -> N
             read(subscription, b"event: activity\ndata: {]\n\n")
         pauses.append(subscription.pause())
     assert pauses == [0.5, 1.0, 2.0]
+
+
+class TestWays:
+    NOT_HERE = Answer(404, {"content-type": "text/html"}, b"<html>")
+
+    def paths(self, subscription: Subscription, *answers: Answer) -> list[str]:
+        """Where it asks while these are the answers, and then once more."""
+        found = []
+        for answer in answers:
+            found.append(subscription.request().path)
+            assert subscription.opened(answer, 0.0) is False
+        return [*found, subscription.request().path]
+
+    @pytest.mark.parametrize(
+        "answer", [NOT_HERE, Answer(405, {}), Answer(200, {"content-type": "text/html"}, b"<html>")]
+    )
+    def test_where_there_is_no_event_stream_there_may_be_a_websocket(self, answer: Answer) -> None:
+        assert self.paths(Subscription(transport="auto"), answer, self.NOT_HERE) == [
+            "/:/eventsource/notifications",
+            "/:/websockets/notifications",
+            "/:/websocket/notifications",
+        ]
+
+    def test_when_none_is_there_the_first_one_s_word_counts(self) -> None:
+        subscription = Subscription(transport="auto")
+        for _ in range(2):
+            subscription.request()
+            subscription.opened(self.NOT_HERE, 0.0)
+        with pytest.raises(NotFound):
+            subscription.opened(Answer(400, {}), 0.0)
+
+    def test_who_is_not_let_in_is_not_let_in_elsewhere(self) -> None:
+        with pytest.raises(NotAuthenticated):
+            Subscription(transport="auto").opened(Answer(401, {}), 0.0)
+
+    def test_nor_is_who_is_sent_away(self) -> None:
+        with pytest.raises(Redirected):
+            Subscription(transport="auto").opened(Answer(302, {"location": "http://evil.example"}), 0.0)
+
+    def test_a_way_that_was_open_once_stays_the_way(self) -> None:
+        subscription = Subscription(transport="auto")
+        subscription.opened(STREAM, 0.0)
+        with pytest.raises(Unavailable):
+            subscription.opened(Answer(503, {}), 0.0)
+        assert subscription.request().path == "/:/eventsource/notifications"
+
+    def test_one_way_may_be_asked_for(self) -> None:
+        assert Subscription(transport="sse").request().path == "/:/eventsource/notifications"
+        assert self.paths(Subscription(transport="websocket"), self.NOT_HERE)[1] == "/:/websocket/notifications"
+        with pytest.raises(InvalidInput, match="transport"):
+            Subscription(transport="carrier pigeon")
+
+
+class TestSilence:
+    def test_a_server_that_gives_signs_of_life_by_itself_is_waited_for(self) -> None:
+        subscription = subscribed()
+        assert subscription.patience == SILENCE
+        with pytest.raises(Unreachable):
+            subscription.idle(SILENCE)
+
+    def test_one_that_does_not_is_asked_for_some_before(self) -> None:
+        subscription = Subscription(transport="websocket")
+        subscription.request()
+        assert subscription.patience < SILENCE
+        subscription.idle(SILENCE / 3)
+        assert subscription.outgoing() != b""
+        subscription.idle(SILENCE)
+        with pytest.raises(Unreachable, match="nothing came"):
+            subscription.idle(SILENCE + 1)
+
+
+def test_a_server_that_asks_for_no_pause_is_not_called_without_end() -> None:
+    subscription = subscribed()
+    read(subscription, sse.retry(0) + sse.ping())
+    pauses = [subscription.pause() for _ in range(20)]
+    assert pauses[0] > 0
+    assert pauses[-1] == MAX_RETRY
+
+
+def test_nor_is_one_that_asks_for_a_year_waited_for() -> None:
+    subscription = Subscription(jitter=lambda: 1.0)
+    with pytest.raises(TooMany):
+        subscription.opened(Answer(429, {"retry-after": "999999"}), 0.0)
+    assert subscription.pause() <= 300
+    subscription.opened(STREAM, 0.0)
+    read(subscription, sse.retry(999_999_999) + sse.ping())
+    assert subscription.pause() == MAX_RETRY

@@ -24,7 +24,8 @@ RETRY = 0.5
 MAX_RETRY = 30.0
 """Seconds of the longest wait."""
 
-_MAX_ADVISED = 300.0
+_MIN_ADVISED, _MAX_ADVISED = 0.05, 300.0
+"""Seconds that a server may ask for: from nothing no pause would ever grow."""
 
 
 class Subscription:
@@ -98,7 +99,7 @@ class Subscription:
         elif now - self._alive_at > SILENCE:
             raise Unreachable(f"no event for {SILENCE:g} seconds")
         if self._framing.retry is not None:
-            self._backoff.base = min(self._framing.retry / 1000, MAX_RETRY)
+            self._backoff.base = min(max(self._framing.retry / 1000, _MIN_ADVISED), MAX_RETRY)
         return notifications
 
     @property

@@ -1,0 +1,224 @@
+"""A stream without cursors, made whole: whatever is lost on the way, each activity starts once and ends once."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.client import reconciling
+from headway.client.narrowing import Narrowing
+from headway.client.reconciling import Reconciler
+from headway.client.replica import Replica
+from headway.core.view import Kind
+from headway.wire.decode import row_from
+from headway.wire.notifications import ActivityNotification, Notification, OtherNotification, SnapshotNotification
+from headway.wire.row import Row
+from tests.client.scripted_server import OTHER, UUID
+from tests.client.streams import plex_row, told
+
+NOW = 1_000.0
+
+
+def made(uuid: str = UUID, **members: Any) -> Row:
+    return row_from(plex_row(uuid, **members))
+
+
+class Watcher:
+    """Takes in what it is told, as a watch does."""
+
+    def __init__(self, **wanted: Any) -> None:
+        self.replica = Replica()
+        self.reconciler = Reconciler(self.replica, Narrowing(**wanted), lambda: NOW)
+        self.told: list[Notification] = []
+
+    def listed(self, *rows: Row) -> list[tuple[str, list[str]]]:
+        return self._take(self.reconciler.listed(list(rows)))
+
+    def heard(self, kind: Kind, row: Row) -> list[tuple[str, list[str]]]:
+        return self._take(self.reconciler.heard(ActivityNotification(kind, row)))
+
+    def _take(self, notifications: Any) -> list[tuple[str, list[str]]]:
+        found = []
+        for notification in notifications:
+            assert self.replica.apply(notification) == []  # nothing that the reconciler has not told
+            found.append(notification)
+        self.told += found
+        return [told(each) for each in found]
+
+
+class TestWhatIsTold:
+    def test_an_end_that_was_missed_comes_before_the_list(self) -> None:
+        watcher = Watcher()
+        watcher.listed(made(), made(OTHER))
+        assert watcher.listed(made(OTHER)) == [("ended", [UUID]), ("snapshot", [OTHER])]
+
+    def test_what_was_known_is_updated_and_what_was_not_has_started(self) -> None:
+        watcher = Watcher()
+        watcher.listed(made())
+        assert watcher.heard(Kind.STARTED, made(progress=3)) == [("updated", [UUID])]
+        assert watcher.heard(Kind.UPDATED, made(OTHER)) == [("started", [OTHER])]
+
+    def test_an_end_comes_once(self) -> None:
+        watcher = Watcher()
+        watcher.listed(made())
+        assert watcher.listed() == [("ended", [UUID]), ("snapshot", [])]
+        assert watcher.heard(Kind.UPDATED, made(progress=99)) == []
+        assert watcher.heard(Kind.ENDED, made(progress=100)) == []
+
+    def test_a_life_that_nobody_saw_begin_ends_all_the_same(self) -> None:
+        assert Watcher().heard(Kind.ENDED, made()) == [("ended", [UUID])]
+
+    def test_one_that_only_seemed_to_be_over_goes_on(self) -> None:
+        watcher = Watcher()
+        watcher.listed(made())
+        watcher.heard(Kind.ENDED, made())
+        assert watcher.listed(made()) == [("snapshot", [UUID])]
+        assert watcher.heard(Kind.ENDED, made()) == [("ended", [UUID])]
+
+    def test_what_is_no_activity_passes(self) -> None:
+        other = OtherNotification("playing", {})
+        assert list(Watcher().reconciler.heard(other)) == [other]
+
+
+class TestNarrowing:
+    def test_what_is_not_wanted_is_not_told(self) -> None:
+        watcher = Watcher(type="a.b")
+        assert watcher.listed(made(type="a.b"), made(OTHER, type="butler")) == [("snapshot", [UUID])]
+        assert watcher.heard(Kind.UPDATED, made(OTHER, type="butler")) == []
+        assert watcher.heard(Kind.ENDED, made(OTHER, type="butler")) == []
+
+    def test_what_becomes_wanted_has_started(self) -> None:
+        watcher = Watcher(context={"librarySectionID": "3"})
+        assert watcher.heard(Kind.STARTED, made()) == []
+        assert watcher.heard(Kind.UPDATED, made(Context={"librarySectionID": "3"})) == [("started", [UUID])]
+
+    def test_what_was_wanted_once_is_told_to_its_end(self) -> None:
+        watcher = Watcher(context={"librarySectionID": "3"})
+        watcher.listed(made(Context={"librarySectionID": "3"}))
+        assert watcher.heard(Kind.UPDATED, made()) == [("updated", [UUID])]
+        assert watcher.listed(made()) == [("snapshot", [UUID])]
+        assert watcher.heard(Kind.ENDED, made()) == [("ended", [UUID])]
+
+    def test_a_number_is_as_good_as_its_text(self) -> None:
+        assert Watcher(context={"librarySectionID": "3"}).listed(made(Context={"librarySectionID": 3})) != []
+
+
+class TestHowItEnded:
+    def last(self, watcher: Watcher) -> Row:
+        return next(each.row for each in watcher.told[::-1] if isinstance(each, ActivityNotification))
+
+    @pytest.mark.parametrize(("progress", "state"), [(100, "succeeded"), (99, None), (-1, None)])
+    def test_at_100_it_has_succeeded(self, progress: int, state: str | None) -> None:
+        watcher = Watcher()
+        watcher.heard(Kind.ENDED, made(progress=progress))
+        assert (self.last(watcher).state, self.last(watcher).ended_at) == (state, NOW)
+
+    def test_of_one_that_nobody_saw_end_nobody_knows(self) -> None:
+        watcher = Watcher()
+        watcher.listed(made(progress=100))
+        watcher.listed()
+        assert (self.last(watcher).state, self.last(watcher).ended_at) == (None, NOW)
+
+
+def test_the_memory_of_what_has_ended_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "REMEMBERED", 2)
+    watcher = Watcher()
+    for number in range(3):
+        watcher.heard(Kind.ENDED, made(f"u{number}"))
+    assert watcher.heard(Kind.ENDED, made("u2")) == []
+    assert watcher.heard(Kind.ENDED, made("u0")) == [("ended", ["u0"])]
+
+
+class World:
+    """A server as it truly is, the stream from it, and a watcher at the end of it."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Row] = {}
+        self.over: set[str] = set()
+        self.watcher = Watcher()
+        self.underway: deque[ActivityNotification] = deque()
+        self.listed = False
+        self._born = 0
+
+    def start(self, number: int) -> None:
+        uuid = f"u{self._born}"
+        self._born += 1
+        self._happens(Kind.STARTED, made(uuid))
+
+    def update(self, number: int) -> None:
+        if self.live:
+            uuid = sorted(self.live)[number % len(self.live)]
+            self._happens(Kind.UPDATED, made(uuid, progress=number))
+
+    def end(self, number: int) -> None:
+        if self.live:
+            uuid = sorted(self.live)[number % len(self.live)]
+            self._happens(Kind.ENDED, made(uuid, progress=100))
+
+    def lose(self, number: int) -> None:
+        if self.underway:
+            del self.underway[number % len(self.underway)]
+
+    def double(self, number: int) -> None:
+        if self.underway:
+            self.underway.append(self.underway[number % len(self.underway)])
+
+    def reorder(self, number: int) -> None:
+        self.underway.rotate(number)
+
+    def connect(self, number: int) -> None:
+        """What was on its way is gone; from now on the stream tells, and the list is asked for later."""
+        self.underway.clear()
+        self.listed = False
+
+    def list(self, number: int = 0) -> None:
+        if not self.listed:
+            self.listed = True
+            self.watcher.listed(*self.live.values())
+
+    def deliver(self, number: int) -> None:
+        for _ in range(min(number % 5 + 1, len(self.underway)) if self.listed else 0):
+            told = self.underway.popleft()
+            self.watcher.heard(told.kind, told.row)
+
+    def _happens(self, kind: Kind, row: Row) -> None:
+        if kind is Kind.ENDED:
+            del self.live[row.uuid]
+            self.over.add(row.uuid)
+        else:
+            self.live[row.uuid] = row
+        self.underway.append(ActivityNotification(kind, row))
+
+
+STEPS = ("start", "update", "end", "lose", "double", "reorder", "connect", "list", "deliver")
+
+
+def lives(notifications: list[Notification]) -> dict[str, list[str]]:
+    """What a watcher was told of each activity, but its updates; being in a snapshot is ``there``."""
+    found: dict[str, list[str]] = {}
+    for notification in notifications:
+        if isinstance(notification, SnapshotNotification):
+            for row in notification.rows:
+                found.setdefault(row.uuid, []).append("there")
+        elif isinstance(notification, ActivityNotification) and notification.kind is not Kind.UPDATED:
+            found.setdefault(notification.row.uuid, []).append(notification.kind.value)
+    return found
+
+
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), max_size=60))
+def test_whatever_is_lost_or_late_each_activity_starts_once_and_ends_once(steps: list[tuple[str, int]]) -> None:
+    world = World()
+    for step, number in steps:
+        getattr(world, step)(number)
+    world.connect(0)
+    world.list()
+    assert {row.uuid: row for row in world.watcher.replica} == world.live
+    for uuid, life in lives(world.watcher.told).items():
+        assert life.count("started") <= 1
+        assert "started" not in life[1:]
+        assert life.count("ended") == (1 if uuid in world.over else 0)
+        assert "ended" not in life[:-1]
