@@ -71,6 +71,7 @@ class Watching:
         self._clock = clock
         self._plain: bool | None = None
         """True for a server without cursors; None until we know."""
+        self._has_listed = False
 
     def __repr__(self) -> str:
         return f"<Watching {self._options.url} {self._subscription!r}>"
@@ -82,8 +83,16 @@ class Watching:
                 yield from self._connection()
             except (TooMany, Unavailable) as error:
                 self._told(error)
+            yield from self._pause()
+
+    def _pause(self) -> Steps[None]:
+        """Wait for the next connection, however often whoever waits is interrupted."""
+        with suppress(Unreachable):
             yield Close()
-            yield Sleep(self._subscription.pause())
+        over = self._clock() + self._subscription.pause()
+        while (left := over - self._clock()) > 0:
+            with suppress(Unreachable):
+                yield Sleep(left)
 
     def _connection(self) -> Steps[None]:
         """What one connection tells, without its pings. Raises ``Unreachable`` when it is over."""
@@ -140,7 +149,13 @@ class Watching:
     def _listed(self) -> Steps[None]:
         """Ask for the list, while what happens from now on is on its way already."""
         self._plain = True
-        page = yield from send(calls.list_activities(), self._options, self._clock)
+        try:
+            page = yield from send(calls.list_activities(), self._options, self._clock)
+        except Unreadable as error:
+            if self._has_listed:  # it was a media server before, and may be one again
+                raise Unreachable(f"the list cannot be read: {error.message}") from error
+            raise
+        self._has_listed = True
         for notification in self._reconciler.listed(page.rows):
             yield from self._emit(notification)
 
