@@ -1,7 +1,5 @@
 """`headway doctor`: every way in which a connection goes wrong is named, with what mends it."""
 
-import datetime
-import ipaddress
 import json
 import os
 import socket
@@ -15,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from headway.cli import checks
 from headway.cli.checks import Diagnosis, network
@@ -27,6 +21,7 @@ from headway.cli.checks.local import FREE, folder, lock_holder, note
 from headway.cli.connection import Connection, LocalServer
 from headway.core.policy import Role
 from headway.stores.folder import FolderLock
+from tests.certificates import self_signed
 from tests.cli.invoking import invoke
 from tests.client.scripted_server import (
     Asked,
@@ -232,8 +227,9 @@ def test_what_goes_wrong_is_named_with_what_mends_it(
 
 def test_without_a_token_it_is_said_where_to_get_one(tmp_path: Path) -> None:
     with ScriptedServer(Plex(activities=html(401))) as server:
-        finding = only(examine(server.url, tmp_path, token=None))
-    assert "there is none" in finding.says
+        found = examine(server.url, tmp_path, token=None)
+    finding = only(found)
+    assert (finding, "there is none" in finding.says) == (found[-1], True)  # nothing else is worth asking
     assert "X-Plex-Token" in finding.advice
 
 
@@ -358,12 +354,13 @@ class TestProxies:
         monkeypatch.setenv("NO_PROXY", "media.example")
         assert network.proxy_for("http://media.example") is None
 
-    @pytest.mark.parametrize("proxy", ["http://[", "http://x:port", "gopher://127.0.0.1:1"])
+    @pytest.mark.parametrize("proxy", ["http://[", "http://me:s3cret@x:port", "gopher://me:s3cret@127.0.0.1:1"])
     def test_one_that_is_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
         monkeypatch.setenv("HTTP_PROXY", proxy)
         monkeypatch.delenv("NO_PROXY", raising=False)
         found = examine("http://headway.example", tmp_path, token=None)
         assert any(finding.level is Level.FAIL for finding in found)
+        assert "s3cret" not in str(found)
 
 
 class TestTls:
@@ -402,6 +399,12 @@ class TestTls:
         assert (finding.check, finding.code) == ("tls", 3)
         assert says in finding.says
         assert advice in finding.advice
+
+    def test_nothing_to_judge_it_by(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+        with listening(lambda connection: None) as port:
+            finding = only(examine(f"https://127.0.0.1:{port}", tmp_path))
+        assert (finding.check, "SSL_CERT_FILE" in finding.advice) == ("tls", True)
 
     def test_one_that_expires_soon(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         certificate = make_certificate(tmp_path, "127.0.0.1", days=3)
@@ -540,28 +543,7 @@ def encrypted(certificate: Path) -> Iterator[str]:
 
 
 def make_certificate(place: Path, name: str, *, days: int) -> Path:
-    """A certificate that signs itself, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "doctor")])
-    now = datetime.datetime.now(datetime.UTC)
-    try:
-        alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        alternative = x509.DNSName(name)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=10))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = place / f"{name}.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    """A certificate that vouches for itself, and its key, in one file."""
+    path = place / "both.pem"
+    path.write_bytes(b"".join(file.read_bytes() for file in self_signed(place, name, days=days)))
     return path

@@ -26,6 +26,8 @@ PING = 11.0
 TROUBLE = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError)
 """What requests raise: httpx2's, the system's, and ``ValueError`` for a proxy that is none."""
 
+_PROXY = Place("the proxy that the environment names", 0)
+
 T = TypeVar("T")
 Steps = Generator[Finding, None, T]
 
@@ -61,8 +63,8 @@ class Diagnosis:
             yield fail("proxy", quoted(str(error)), "see to the proxies that the environment names", UNREACHABLE)
             return
         with closing(asking):
-            if (yield from self._identified(choice, asking, reached)):
-                yield from self._used(choice, asking)
+            if (yield from self._identified(choice, asking, reached)) and (yield from self._admitted(choice, asking)):
+                yield from self._used(asking)
                 yield from self._streamed(asking)
 
     def _chosen(self) -> Steps[Choice | None]:
@@ -87,7 +89,7 @@ class Diagnosis:
                 yield network.proxied(choice.url, place)
             addresses = network.resolve(place, self._seconds)
         except (OSError, ValueError) as error:
-            yield network.unresolved(Place.of(choice.url) if proxy is None else Place(proxy, 0), error)
+            yield network.unresolved(Place.of(choice.url) if proxy is None else _PROXY, error)
             return False, None
         yield network.resolved(place, addresses)
         first: Reached | None = None
@@ -101,7 +103,12 @@ class Diagnosis:
 
     def _secured(self, place: Place, reached: Reached) -> Steps[bool]:
         try:
-            result = tls.handshake(place, reached, httpx2.create_ssl_context(), self._seconds)
+            trusted = httpx2.create_ssl_context()
+        except OSError as error:
+            yield tls.untrusting(error)
+            return False
+        try:
+            result = self._bounded(lambda: tls.handshake(place, reached, trusted, self._seconds))
         except OSError as error:
             yield tls.insecure(place, error)
             return False
@@ -149,13 +156,16 @@ class Diagnosis:
         )
         return fail("server", says, "see to the port, and to the server's log", UNREACHABLE)
 
-    def _used(self, choice: Choice, asking: Web) -> Iterator[Finding]:
+    def _admitted(self, choice: Choice, asking: Web) -> Steps[bool]:
         listed = self._asked(asking, "/activities", token=True)
         if isinstance(listed, str):
             yield fail("token", f"the list of activities does not come: {listed}", "see the server's log", UNREACHABLE)
-            return
+            return False
         yield web.admission(listed, choice, self._headway)
-        if self._headway and listed.status == 200:
+        return listed.status == 200
+
+    def _used(self, asking: Web) -> Iterator[Finding]:
+        if self._headway:
             forced = self._asked(asking, f"{web.NOBODY}?force=1", method="DELETE", token=True)
             if isinstance(forced, Reply) and (found := web.role(forced)) is not None:
                 yield found
@@ -170,7 +180,7 @@ class Diagnosis:
 
     def _streamed(self, asking: Web) -> Iterator[Finding]:
         try:
-            yield streams.events(within(self._ping, lambda: streams.open_events(asking)))
+            yield streams.events(within(self._ping, lambda: streams.open_events(asking, self._ping)))
         except (TimeoutError, httpx2.TimeoutException):
             yield streams.no_events(self._ping)
         except (*TROUBLE, Unreadable) as error:

@@ -13,6 +13,9 @@ from headway.cli.checks.findings import Finding, fail, milliseconds, ok, quoted,
 from headway.cli.failures import UNREACHABLE
 from headway.client.address import Address
 
+MAX_ADDRESSES = 8
+"""Of one name that are tried."""
+
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -62,7 +65,8 @@ def proxied(url: str, place: Place) -> Finding:
 def resolve(place: Place, seconds: float) -> list[Reached]:
     """Its addresses. Raises ``OSError`` and ``TimeoutError``."""
     found = within(seconds, lambda: socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM))
-    return list(dict.fromkeys(Reached(family, str(address[0]), place.port) for family, _, _, _, address in found))
+    reached = dict.fromkeys(Reached(family, str(address[0]), place.port) for family, _, _, _, address in found)
+    return list(reached)[:MAX_ADDRESSES]
 
 
 def resolved(place: Place, addresses: list[Reached]) -> Finding:

@@ -23,6 +23,8 @@ UPGRADED = (
     ' proxy_set_header Connection "upgrade";'
 )
 _READ = 16 * 1024
+_MAX_EVENT = 1024 * 1024
+"""Bytes. The first event is a sign of life: no snapshot was asked for."""
 
 
 class Opening(NamedTuple):
@@ -34,10 +36,13 @@ class Opening(NamedTuple):
     """Seconds from the request to the first event; None when none came before the end."""
 
 
-def open_events(web: Web) -> Opening:
-    """Open a stream and read its first event. Raises ``httpx2.HTTPError`` and ``Unreadable``."""
-    begun, reader = time.monotonic(), EventStreamReader()
-    with web.open(EVENTS, token=True, Accept="text/event-stream") as response:
+def open_events(web: Web, seconds: float) -> Opening:
+    """Open a stream and read its first event. ``seconds``: without a byte, after which there is none.
+
+    Raises ``httpx2.HTTPError`` and ``Unreadable``.
+    """
+    begun, reader = time.monotonic(), EventStreamReader(max_event=_MAX_EVENT)
+    with web.open(EVENTS, token=True, silence=seconds, Accept="text/event-stream") as response:
         reply = Reply(response.status_code, headers_of(response), b"", time.monotonic() - begun)
         streaming = reply.status == 200 and reply.headers.get("content-type", "").startswith("text/event-stream")
         for chunk in response.iter_raw():

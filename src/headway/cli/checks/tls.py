@@ -67,6 +67,12 @@ def insecure(place: Place, error: OSError) -> Finding:
     return fail("tls", says, advice, UNREACHABLE)
 
 
+def untrusting(error: OSError) -> Finding:
+    """There are no certificates to judge others by."""
+    says = f"the certificates to trust cannot be read: {quoted(error.strerror or str(error)).lower()}"
+    return fail("tls", says, "see to SSL_CERT_FILE and SSL_CERT_DIR", UNREACHABLE)
+
+
 def _explained(place: Place, error: OSError) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _distrusted(place, error)

@@ -26,6 +26,8 @@ SKEW = 5.0
 NOBODY = "/activities/00000000-0000-0000-0000-000000000000"
 """An activity that there is nowhere: what is asked of it changes nothing."""
 
+GIVE_A_TOKEN = "give one with HEADWAY_TOKEN, --token or a context; on its machine `headway token create USER` makes one"
+
 _READ = 64 * 1024
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 _ROLE = re.compile(r"a (\w+) token may not")
@@ -54,7 +56,8 @@ class Web:
     def __init__(self, choice: Choice, seconds: float) -> None:
         """``seconds``: without a byte, after which nobody is there."""
         self.address = choice.address
-        options: dict[str, Any] = {"follow_redirects": False, "timeout": seconds}
+        self._seconds = seconds
+        options: dict[str, Any] = {"follow_redirects": False}
         if self.address.loopback:
             options["mounts"] = dict.fromkeys(("all://", "http://", "https://"))
             options["trust_env"] = self.address.url.startswith("https:")
@@ -66,14 +69,25 @@ class Web:
 
     @contextmanager
     def open(
-        self, path: str, *, method: str = "GET", token: bool = False, base: str | None = None, **headers: str
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        token: bool = False,
+        base: str | None = None,
+        silence: float | None = None,
+        **headers: str,
     ) -> Iterator[httpx2.Response]:
-        """An answer while it arrives. Raises ``httpx2.HTTPError``. ``base``: another URL than the server's."""
+        """An answer while it arrives. Raises ``httpx2.HTTPError``.
+
+        ``base``: another URL than the server's. ``silence``: seconds without a byte, after which nobody is there.
+        """
         sent = {"Accept": "application/json", "Accept-Encoding": "identity"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         if token and self.address.token:
             sent["X-Plex-Token"] = self.address.token
-        with self._http.stream(method, (base or self.address.url) + path, headers=sent) as response:
+        patience = self._seconds if silence is None else silence
+        with self._http.stream(method, (base or self.address.url) + path, headers=sent, timeout=patience) as response:
             yield response
 
     def ask(self, path: str, **how: Any) -> Reply:
@@ -190,10 +204,9 @@ def admission(reply: Reply, choice: Choice, headway: bool) -> Finding:
     """Whether the token opens the list of activities."""
     if reply.status == 200:
         return ok("token", "accepted" if choice.token else "none is needed")
-    where = "a server's own is made by `headway token create USER`" if headway else HOW_TO_GET_A_TOKEN
+    where = GIVE_A_TOKEN if headway else HOW_TO_GET_A_TOKEN
     if reply.status == 401 and not choice.token:
-        says = f"the server wants one, and there is none ({choice.token_source})"
-        return fail("token", says, f"give one with HEADWAY_TOKEN or --token; {where}", NOT_AUTHORISED)
+        return fail("token", "the server wants one, and there is none", where, NOT_AUTHORISED)
     if reply.status == 401:
         says = f"the server does not know the one from {choice.token_source}: another server's, revoked or expired"
         return fail("token", says, where, NOT_AUTHORISED)
