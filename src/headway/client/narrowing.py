@@ -20,11 +20,13 @@ class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
 
     def admits(self, row: Row) -> bool:
         """Whether an activity is wanted, as it now is."""
+        return not self.excludes(row) and (self.context or {}).keys() <= (row.context or {}).keys()
+
+    def excludes(self, row: Row) -> bool:
+        """Whether it will never be wanted. One without some members may have them later."""
+        wanted, has = self.context or {}, row.context or {}
         return (
-            self.type in (None, row.type)
-            and self.uuid in (None, row.uuid)
-            and all(
-                key in (row.context or {}) and shown((row.context or {})[key]) == value
-                for key, value in (self.context or {}).items()
-            )
+            self.type not in (None, row.type)
+            or self.uuid not in (None, row.uuid)
+            or any(shown(has[key]) != wanted[key] for key in wanted.keys() & has.keys())
         )

@@ -9,6 +9,7 @@ from typing import Any
 from headway.client import calls
 from headway.client.backoff import Backoff
 from headway.client.errors import Refused
+from headway.client.narrowing import Narrowing
 from headway.client.options import Options
 from headway.client.rows import has_ended
 from headway.client.sending import send
@@ -60,11 +61,17 @@ def wait(uuid: str, timeout: float | None, options: Options, clock: Clock) -> St
 def wait_for_all(
     type: str | None, context: Mapping[str, str] | None, timeout: float | None, options: Options, clock: Clock
 ) -> Steps[list[Row]]:
-    """Wait until all that is live now, and is wanted, has ended; the last rows, ended or not, in order of start."""
+    """Wait until all that is live now, and is wanted, has ended; the last rows, ended or not, in order of start.
+
+    A media server says only with an update which section a scan is of: of one type, what may yet turn out to be wanted
+    is waited for, too.
+    """
     if type is None and not context:
         raise InvalidInput("wait: name an activity, or a type or context")
     deadline = math.inf if timeout is None else clock() + timeout
+    wanted = Narrowing(type=type, context=context)
     rows: dict[str, Row] = {}
+    sure: set[str] = set()
     begun = False
 
     def last(item: SnapshotNotification | ActivityNotification) -> bool:
@@ -72,12 +79,13 @@ def wait_for_all(
         for row in item.rows if isinstance(item, SnapshotNotification) else (item.row,):
             if not begun or row.uuid in rows:
                 rows[row.uuid] = row
+                sure.update((row.uuid,) if wanted.admits(row) else ())
         begun = True
-        return all(map(has_ended, rows.values()))
+        return all(has_ended(row) or (uuid not in sure and wanted.excludes(row)) for uuid, row in rows.items())
 
-    watching = Watching(options, type=type, context=context, clock=clock)
+    watching = Watching(options, type=type, context=context if type is None else None, clock=clock)
     yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
-    return list(rows.values())
+    return [row for uuid, row in rows.items() if uuid in sure]
 
 
 def follow(uuid: str, watching: Watching, options: Options, clock: Clock) -> Steps[None]:
