@@ -1,0 +1,72 @@
+"""Pages of documentation as something to run: their blocks in order, and what each says is printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+DOCS = Path(__file__).parents[2] / "docs"
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_SHOWN = ("\n```json\n", "\n```text\n", "```json\n", "```text\n")
+
+
+class Block(NamedTuple):
+    """Something that the reader types."""
+
+    heading: str
+    """The heading it stands below."""
+    language: str
+    text: str
+    shown: str | None
+    """What the page says is printed."""
+
+    @property
+    def first_line(self) -> str:
+        return self.text.partition("\n")[0]
+
+
+def blocks(page: str, *languages: str) -> Iterator[Block]:
+    """The blocks in these languages, in order; what follows one at once, as json or text, is what it prints."""
+    found = list(_BLOCK.finditer(page))
+    for place, match in enumerate(found):
+        if match[1] in languages:
+            heading = [each[1] for each in _HEADING.finditer(page, 0, match.start())][-1]
+            follows = page[match.end() :].startswith(_SHOWN)
+            yield Block(heading, match[1], match[2], found[place + 1][2] if follows else None)
+
+
+def pattern(shown: str) -> re.Pattern[str]:
+    """What the page shows as a pattern, in which white space does not count, an ellipsis is anything and ids differ."""
+    parts = re.split(f"({UUID}|…)", packed(shown))
+    return re.compile(
+        "".join(".*" if part == "…" else UUID if re.fullmatch(UUID, part) else re.escape(part) for part in parts),
+        re.DOTALL,
+    )
+
+
+def packed(text: str) -> str:
+    """Without white space."""
+    return "".join(text.split())
+
+
+def broken_links(page: str, folder: Path = DOCS) -> list[str]:
+    """Links that lead nowhere: to headings of the page, or to files beside it (and their headings)."""
+    return [target for target in re.findall(r"\]\(([^)]+)\)", page) if not _leads(target, page, folder)]
+
+
+def _leads(target: str, page: str, folder: Path) -> bool:
+    if "://" in target:
+        return True
+    path, _, anchor = target.partition("#")
+    if path and not (folder / path).exists():
+        return False
+    text = (folder / path).read_text() if path else page
+    return not anchor or anchor in map(_anchor, _HEADING.findall(text))
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
