@@ -1,0 +1,131 @@
+// What is running, live.
+
+import "./list.js";
+import { cancelRows } from "./cancelling.js";
+import { Detail } from "./detail.js";
+import { h } from "./dom.js";
+
+export class Now {
+  #page;
+  #list;
+  #search;
+  #said;
+  #bulk;
+  #pause;
+  #pane;
+  #detail = null;
+  #open = null;
+  #fetched = null;
+
+  constructor(page) {
+    this.#page = page;
+    this.#list = h("headway-activities", { src: page.api.base, "role-name": page.user.role });
+    this.#search = h("input", {
+      type: "search",
+      placeholder: "Filter: words, type=…, state=…, owner=…, Context.key=…   ( / )",
+      "aria-label": "Filter",
+      oninput: () => this.#filter(this.#search.value),
+    });
+    this.#said = h("span", { class: "said" });
+    this.#pause = h("button", { class: "plain", type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, "Pause");
+    this.#bulk = h("button", { class: "plain", type: "button", onclick: () => this.#cancel(this.#list.cancellable) }, "Stop…");
+    this.#pane = h("div", { class: "pane" }, this.#list);
+    this.element = h("div", { class: "view now" }, h("div", { class: "tools" }, this.#search, this.#pause, this.#bulk, this.#said), this.#pane);
+    this.#list.addEventListener("select", (event) => (location.hash = `#/activity/${event.detail.uuid}${this.#query()}`));
+    this.#list.addEventListener("cancel-request", (event) => this.#cancel(event.detail));
+    this.#list.addEventListener("connection", (event) => page.connected(event.detail));
+    this.#list.addEventListener("announce", (event) => page.announce(event.detail));
+    this.#list.addEventListener("change", () => this.#changed());
+    this.#keys = (event) => this.#key(event);
+    addEventListener("keydown", this.#keys);
+  }
+
+  #keys;
+
+  leave() {
+    removeEventListener("keydown", this.#keys);
+  }
+
+  /** Show an activity's details, or none; `query`: the filter, which is kept in the address. */
+  go(uuid, query) {
+    const filter = query.get("q") ?? "";
+    if (document.activeElement !== this.#search) this.#search.value = filter;
+    this.#list.setAttribute("filter", filter);
+    this.#open = uuid || null;
+    this.#fetched = null;
+    if (uuid && !this.#list.model.rows.has(uuid)) this.#fetch(uuid);
+    this.#changed();
+    this.#list.paint();
+  }
+
+  #query() {
+    const text = this.#search.value.trim();
+    return text ? `?q=${encodeURIComponent(text)}` : "";
+  }
+
+  #filter(text) {
+    this.#list.setAttribute("filter", text);
+    const path = this.#open ? `#/activity/${this.#open}` : "#/";
+    history.replaceState(null, "", `${path}${this.#query()}`);
+  }
+
+  #toggle() {
+    this.#list.paused = !this.#list.paused;
+    this.#pause.setAttribute("aria-pressed", String(this.#list.paused));
+    this.#pause.textContent = this.#list.paused ? "Paused" : "Pause";
+  }
+
+  #changed() {
+    const { live, shown } = this.#list.model.counts();
+    this.#said.textContent = live === shown ? `${live} running` : `${shown} of ${live} running`;
+    const stoppable = this.#list.isConnected ? this.#list.cancellable.length : 0;
+    this.#bulk.textContent = stoppable ? `Stop ${stoppable}…` : "Stop…";
+    this.#bulk.disabled = stoppable === 0;
+    this.#page.counted({ live, progress: this.#list.model.progress() });
+    this.#showDetail();
+  }
+
+  #showDetail() {
+    const row = this.#list.model.rows.get(this.#open) ?? this.#fetched;
+    this.#pane.classList.toggle("open", Boolean(row));
+    if (!row) {
+      this.#detail?.element.remove();
+      return;
+    }
+    this.#fetched = row; // it stays, when the list lets it go
+    const close = () => (location.hash = `#/${this.#query()}`);
+    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close }, { role: this.#page.user.role, base: this.#page.api.base });
+    if (!this.#detail.element.isConnected) this.#pane.append(this.#detail.element);
+    this.#detail.show(row, [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid));
+  }
+
+  async #fetch(uuid) {
+    try {
+      const row = await this.#page.api.get(uuid);
+      if (this.#open === uuid) this.#fetched = row;
+    } catch (error) {
+      this.#page.announce(error.message);
+      if (this.#open === uuid && error.status === 404) this.#fetched = { uuid, type: "", title: "There is no such activity", progress: -1, gone: true };
+    }
+    this.#showDetail();
+  }
+
+  #cancel(rows) {
+    if (rows.length) cancelRows(this.#page.api, rows, { admin: this.#page.user.role === "admin" });
+  }
+
+  #key(event) {
+    const typing = event.target.closest?.("input, textarea, select, dialog");
+    if (event.key === "/" && !typing) {
+      this.#search.focus();
+      event.preventDefault();
+    } else if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey) {
+      this.#toggle();
+    } else if (event.key === "Escape" && event.target === this.#search) {
+      this.#search.value = "";
+      this.#filter("");
+    } else if (event.key === "Escape" && !typing && this.#open) {
+      location.hash = `#/${this.#query()}`;
+    }
+  }
+}

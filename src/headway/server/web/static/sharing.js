@@ -1,0 +1,107 @@
+// One stream for all tabs of a browser: the tab that holds the lock reads it and tells the others.
+//
+// Each listener sees what a Stream tells. When the tab that reads is closed, its lock goes to another one, which begins
+// with a snapshot; so nothing is lost but time.
+
+import { Stream } from "./stream.js";
+
+/** Like a Stream, shared. */
+export class SharedStream extends EventTarget {
+  #api;
+  #query;
+  #channel = null;
+  #stream = null;
+  #release = null;
+  #abort = null;
+  #rows = new Map();
+  state = "connecting";
+  since = Date.now();
+
+  constructor(api, query = {}) {
+    super();
+    this.#api = api;
+    this.#query = query;
+  }
+
+  /** True while this tab is the one that reads. */
+  get reads() {
+    return this.#stream !== null;
+  }
+
+  open() {
+    const name = `headway ${this.#api.url("", this.#query)}`;
+    if (!navigator.locks || !("BroadcastChannel" in globalThis)) {
+      this.#read(); // No secure context: then each tab for itself.
+      return;
+    }
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = (event) => this.#heard(event.data);
+    this.#channel.postMessage({ type: "hello" });
+    this.#abort = new AbortController();
+    navigator.locks
+      .request(name, { signal: this.#abort.signal }, () => {
+        this.#read();
+        return new Promise((release) => (this.#release = release));
+      })
+      .catch(() => {}); // closed before it was our turn
+  }
+
+  close() {
+    this.#abort?.abort();
+    this.#release?.();
+    this.#stream?.close();
+    this.#channel?.close();
+    this.#stream = this.#channel = this.#release = this.#abort = null;
+  }
+
+  #read() {
+    this.#stream = new Stream(this.#api, this.#query);
+    this.#stream.addEventListener("notification", (event) => {
+      this.#remember(event.detail);
+      this.#tell(event.detail);
+      this.#channel?.postMessage({ type: "notification", detail: event.detail });
+    });
+    this.#stream.addEventListener("connection", (event) => {
+      this.#connected(event.detail);
+      this.#channel?.postMessage({ type: "connection", detail: event.detail });
+    });
+    this.#stream.open();
+  }
+
+  #heard(message) {
+    if (this.#stream !== null) {
+      if (message.type === "hello") this.#welcome();
+    } else if (message.type === "notification") {
+      this.#tell(message.detail);
+    } else if (message.type === "connection") {
+      this.#connected(message.detail);
+    }
+  }
+
+  #welcome() {
+    const { state, since } = this.#stream;
+    const data = { MediaContainer: { Activity: [...this.#rows.values()] } };
+    this.#channel.postMessage({ type: "connection", detail: { state, since } });
+    if (state === "live") this.#channel.postMessage({ type: "notification", detail: { type: "snapshot", data } });
+  }
+
+  #remember({ type, data }) {
+    if (type === "snapshot") {
+      this.#rows = new Map((data.MediaContainer.Activity ?? []).map((row) => [row.uuid, row]));
+      return;
+    }
+    const { event, uuid, Activity } = data.ActivityNotification;
+    if (event === "ended") this.#rows.delete(uuid);
+    else this.#rows.set(uuid, Activity);
+  }
+
+  #tell(detail) {
+    this.dispatchEvent(new CustomEvent("notification", { detail }));
+  }
+
+  #connected(detail) {
+    this.state = detail.state;
+    this.since = detail.since;
+    this.dispatchEvent(new CustomEvent("connection", { detail }));
+  }
+}
