@@ -1,6 +1,7 @@
 """`headway context`."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def test_it_is_asked_for_on_a_terminal_without_echo(tmp_path: Path) -> None:
     finally:
         screen.close()
     assert "hw_s3cret" in contexts_file(tmp_path).read_text()
+
+
+def test_where_there_is_no_input_there_is_no_token(tmp_path: Path) -> None:
+    adding = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *PROGRAM, "context", "add", "den", URL],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (adding.returncode, adding.stderr) == (0, f"den is {URL}; its token: none.\n")
 
 
 def test_or_is_elsewhere_or_not_at_all(tmp_path: Path) -> None:

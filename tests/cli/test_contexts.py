@@ -69,6 +69,7 @@ def test_it_is_not_read_while_others_may_open_it(file: Path, mode: int) -> None:
         ('{"contexts": {\n "den": {"url": "http://x", "tokne": "y"}}}', 2),
         ('{"contexts": {\n "den": {"url": "http://x", "token": "y", "token_env": "Z"}}}', 2),
         ('{"contexts": {\n "den": {"url": "http://x", "token": "a b"}}}', 2),
+        ('{"contexts": {\n "den": {"url": "http://x", "token_env": "A B"}}}', 2),
     ],
 )
 def test_a_broken_file_is_named_with_the_line(file: Path, text: str | bytes, line: int) -> None:
@@ -110,6 +111,17 @@ def test_it_is_below_the_home_folder_where_nothing_else_is_said(
     monkeypatch.setenv("XDG_CONFIG_HOME", place)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert contexts_file() == tmp_path / ".config" / "headway" / "contexts.json"
+
+
+def test_where_there_is_no_home_there_are_no_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert read_contexts() == Contexts()
+    with pytest.raises(DataError, match="XDG_CONFIG_HOME"), changed_contexts():
+        raise AssertionError("it must not come to this")
 
 
 class TestTokens:

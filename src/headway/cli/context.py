@@ -206,6 +206,8 @@ def _used(known: Contexts) -> str:
 
 
 def _asked_token(name: str) -> str | None:
+    if sys.stdin is None:  # it is closed
+        return None
     if sys.stdin.isatty():
         prompt = f"Token of {name} (not shown; empty for none)"
         given = click.prompt(prompt, hide_input=True, default="", show_default=False, err=True)

@@ -5,7 +5,6 @@ It may hold tokens. So it is written for its owner only and at no moment half, a
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import json
 import os
@@ -39,6 +38,10 @@ class UnknownContext(HeadwayError):
     code = "unknown_context"
 
 
+class NoHome(DataError):
+    """There is no home folder, and nobody says where else contexts are."""
+
+
 class Context(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A server, and where its token is: here, in a file, in a variable, or nowhere. ``repr`` does not show it."""
 
@@ -54,6 +57,8 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         if [self.token, self.token_file, self.token_env].count(None) < 2:
             raise ValueError("has more than one of token, token_file and token_env")
         Address(parse_url(self.url), self.token)
+        if self.token_env is not None and not self.token_env.isidentifier():
+            raise InvalidInput(f"{shortened(clean(self.token_env), _SHOWN)} cannot be the name of a variable")
 
     @property
     def token_source(self) -> str:
@@ -87,6 +92,8 @@ class Contexts(msgspec.Struct, forbid_unknown_fields=True):
         """The one of a name. Raises ``UnknownContext``, with what may have been meant."""
         if name in self.contexts:
             return self.contexts[name]
+        import difflib
+
         near = difflib.get_close_matches(name, [LOCAL, *self.contexts], n=3)
         advice = f"did you mean {' or '.join(near)}?" if near else "`headway context list` lists them"
         raise UnknownContext(f"there is no context {shortened(clean(name), _SHOWN)}; {advice}")
@@ -102,24 +109,26 @@ def checked_name(text: str) -> str:
 
 
 def contexts_file() -> Path:
-    """Where they are kept: ``$XDG_CONFIG_HOME/headway/contexts.json``, else below ``~/.config``."""
+    """Where they are kept: ``$XDG_CONFIG_HOME/headway/contexts.json``, else below ``~/.config``. Raises ``NoHome``."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if not folder.is_absolute():  # the XDG Base Directory Specification: relative paths are to be ignored
         try:
             folder = Path.home() / ".config"
         except RuntimeError as error:
-            raise DataError("there is no home folder to look for contexts in: set XDG_CONFIG_HOME") from error
+            raise NoHome("there is no home folder to keep contexts in: set XDG_CONFIG_HOME") from error
     return folder / "headway" / "contexts.json"
 
 
 def read_contexts() -> Contexts:
     """All there are. Raises ``DataError`` for a file that cannot be read, is broken, or can be read by others."""
-    path = contexts_file()
     try:
-        text = _read_private(path)
+        path = contexts_file()
+    except NoHome:
+        return Contexts()
+    try:
+        return _parsed(path, _read_private(path))
     except FileNotFoundError:
         return Contexts()
-    return _parsed(path, text)
 
 
 @contextmanager
