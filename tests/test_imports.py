@@ -39,7 +39,7 @@ RULES = {
     "client": Rule("core wire lazy", "msgspec httpx2 httpcore2 wsproto"),
     "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
     "integrations": Rule(HUB, "msgspec starlette tqdm litestar django asgiref"),
-    "cli": Rule(SIDES, "msgspec click rich uvicorn uvloop httpx2"),
+    "cli": Rule(SIDES, "msgspec click rich textual uvicorn uvloop httpx2"),
     "testing": Rule(SIDES, "msgspec pytest"),
     "__main__": Rule("cli", ""),
     # The public names. The command line is a program, not a name.

@@ -40,6 +40,8 @@ LOOKS = {
     "failed": Look("✘", "x", "bold red"),
     "cancelled": Look("■", "-", "magenta"),
     "lost": Look("?", "?", "red"),
+    # From a server that does not say how.
+    "ended": Look("□", "-", ""),
 }
 _UNKNOWN = Look("·", ".", "")
 _SHORTEST = 20
@@ -67,6 +69,12 @@ def console(*, stderr: bool = False) -> Console:
 def unicode(screen: Console) -> bool:
     """True when it can show more than ASCII."""
     return screen.encoding.lower().startswith("utf")
+
+
+def fills(shown: Console) -> bool:
+    """True for a terminal that a person sits at, and on which all of the screen can be drawn."""
+    terminals = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return terminals and shown.is_terminal and not shown.is_dumb_terminal and unicode(shown)
 
 
 def state(row: Row, screen: Console) -> Text:

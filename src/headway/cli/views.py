@@ -1,4 +1,4 @@
-"""What ``headway watch`` shows: bars on a terminal, lines elsewhere, or JSON."""
+"""What ``headway watch`` shows where it does not fill the screen: one bar on a terminal, lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from headway.cli import screen, tree, wording
+from headway.cli import screen, wording
 from headway.cli.output import print_line
 from headway.client.replica import Replica
 from headway.core.errors import HeadwayError
@@ -25,9 +25,6 @@ REFRESH = 4
 
 STEP = 10
 """Percent that something must move to be worth another line, where nothing can be redrawn."""
-
-_ROOM = 4
-"""Lines of a screen that are kept for the last line and what stands around it."""
 
 
 class View(Protocol):
@@ -48,11 +45,11 @@ class View(Protocol):
         """The connection is lost, or it is there."""
 
 
-def view_for(shown: Console, as_json: bool) -> View:
-    """The view that suits what it is shown on."""
+def view_for(shown: Console, *, as_json: bool, plain: bool = False) -> View:
+    """The view that suits what it is shown on; ``plain``: lines wherever that is."""
     if as_json:
         return JsonView()
-    return LiveView(shown) if shown.is_terminal and not shown.is_dumb_terminal else LineView()
+    return LiveView(shown) if shown.is_terminal and not shown.is_dumb_terminal and not plain else LineView()
 
 
 class JsonView:
@@ -127,7 +124,7 @@ class LineView:
 
 
 class LiveView:
-    """A bar for each activity, redrawn in place; what ends scrolls away above."""
+    """The bar of an activity, redrawn in place; once it has ended, a line that stays."""
 
     def __init__(self, shown: Console) -> None:
         self._screen = shown
@@ -160,22 +157,17 @@ class LiveView:
         self._connected = self._connected or error is None
 
     def _render(self) -> RenderableType:
-        rows = tree.ordered(list(self._replica))
-        room = max(1, self._screen.height - _ROOM)
+        rows = list(self._replica)
         columns = screen.live_columns(self._screen, rows)
-        table = screen.table(self._screen, rows[:room], columns)
-        return Group(table, self._last_line(len(rows), len(rows) - room)) if rows else self._last_line(0, 0)
+        return Group(screen.table(self._screen, rows, columns), self._last_line()) if rows else self._last_line()
 
-    def _last_line(self, running: int, hidden: int) -> Text:
+    def _last_line(self) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis", style="dim")
         if not self._connected:
             return text.append("Connecting…" if screen.unicode(self._screen) else "Connecting...")
-        text.append(f"{running} running" if running else "Nothing is running")
-        if hidden > 0:
-            text.append(f", {hidden} more than there is room for")
-        if self._trouble is not None:
-            text.append(f"; trying again: {self._trouble.message}", "not dim yellow")
-        return text
+        return (
+            text if self._trouble is None else text.append(f"trying again: {self._trouble.message}", "not dim yellow")
+        )
 
 
 def _clock() -> str:
