@@ -113,6 +113,15 @@ def test_a_cancel_that_is_refused(call: Callable[..., Result], plex: PlexMediaSe
     assert (result.exit_code, outcome["outcome"]) == (1, "refused")
 
 
+def test_a_cancel_that_takes_its_time_is_not_taken_for_its_end(
+    call: Callable[..., Result], plex: PlexMediaServer, scan: str
+) -> None:
+    plex.cancel_ends = False
+    result = call("cancel", scan, "--wait", "0", "--json")
+    (outcome,) = json.loads(result.stdout)
+    assert (result.exit_code, outcome["outcome"]) == (124, "stopping")
+
+
 def test_watch_tells_of_its_end(plex: PlexMediaServer, tmp_path: Path, scan: str) -> None:
     env = environment(tmp_path, PLEX_URL=plex.url, PLEX_TOKEN=plex.token)
     watching = [*PROGRAM, "--plex", "watch", "--json", scan]

@@ -74,7 +74,8 @@ def waited(client: Client, row: Row, timeout: float | None) -> Row:
     except NotFound:
         if row.state is not None:
             raise
-        return msgspec.structs.replace(row, ended_at=time.time())
+        listed = (each for each in client.activities.list().rows if each.uuid == row.uuid)
+        return next(listed, None) or msgspec.structs.replace(row, ended_at=time.time())
 
 
 def _get(client: Client, uuid: str) -> Row:
