@@ -48,15 +48,15 @@ class Scanning:
         self.activities: dict[str, Row] = {}
         """What belongs to it."""
         self._section = section
-        self._begun: set[str] = set()
+        self._named: str | None = None
         self._before: set[str] = set()
         self._asked = False
+        self._missed = False
 
     def asked(self, uuid: str | None) -> None:
         """The scan has been asked for. ``uuid``: its activity, where the reply says."""
         self._asked = True
-        if uuid is not None:
-            self._begun.add(uuid)
+        self._named = uuid
 
     def heard(self, item: Any) -> None:
         """The stream told something."""
@@ -65,6 +65,8 @@ class Scanning:
                 self._row(row)
                 if not self._asked:
                     self._before.add(row.uuid)
+            # Asked for, and then another list without it: it has come and gone while nobody listened.
+            self._missed = self._asked and not any(map(self._may_be_it, item.rows))
         elif isinstance(item, ActivityNotification):
             if item.kind is Kind.STARTED:
                 self._before.discard(item.row.uuid)
@@ -73,22 +75,30 @@ class Scanning:
     @property
     def over(self) -> bool:
         """The scan has ended, and so has all that it has set off so far."""
-        scanned = any(row.type == SECTION for row in self.activities.values())
-        return scanned and all(map(has_ended, self.activities.values()))
+        scanned = any(row.type == SECTION or row.uuid == self._named for row in self.activities.values())
+        return (scanned or self._missed) and all(map(has_ended, self.activities.values()))
 
     def _row(self, row: Row) -> None:
         if row.uuid in self.activities or self._belongs(row):
             self.activities[row.uuid] = row
 
     def _belongs(self, row: Row) -> bool:
-        section = (row.context or {}).get("librarySectionID")
-        ours = section is not None and shown(section) == self._section
+        section = self._section_of(row)
         new = self._asked and row.uuid not in self._before
+        if row.uuid == self._named:
+            return True
         if row.type == SECTION:
             # One that runs already is the one that is asked for: a server scans a section once at a time. One that is
             # over before it has said which section it is of, is over so soon after we asked that it is ours.
-            return row.uuid in self._begun or ours or (section is None and new and has_ended(row))
-        return new and row.type.startswith(FOLLOWING) and (ours or section is None)
+            return section == self._section or (section is None and new and has_ended(row))
+        return new and row.type.startswith(FOLLOWING) and section in (None, self._section)
+
+    def _may_be_it(self, row: Row) -> bool:
+        return row.uuid == self._named or (row.type == SECTION and self._section_of(row) in (None, self._section))
+
+    def _section_of(self, row: Row) -> str | None:
+        section = (row.context or {}).get("librarySectionID")
+        return None if section is None else shown(section)
 
 
 def scan(section: str, timeout: float | None, settle: float, options: Options, clock: Clock) -> Steps[Scan]:
