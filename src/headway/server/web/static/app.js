@@ -11,7 +11,7 @@ const main = document.getElementById("main");
 const connection = document.getElementById("connection");
 const announcer = document.getElementById("announcer");
 let user = null;
-let view = null;
+let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
 
 const VIEWS = { now: Now, activity: Now, history: History, account: Account };
@@ -78,17 +78,24 @@ function route() {
     if (link.dataset.view === (key === "activity" ? "now" : key)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!(view instanceof VIEWS[key])) {
-    view?.leave?.();
-    view = new VIEWS[key](page);
-    main.replaceChildren(view.element);
-  }
+  // The list is there whichever view is shown: the page knows what runs, and has one stream.
+  const [view] = [VIEWS[key], Now].map(viewOf);
+  for (const each of views.values()) each.element.hidden = each !== view;
   view.go(decodeURIComponent(argument), new URLSearchParams(location.hash.split("?")[1] ?? ""));
 }
 
+function viewOf(kind) {
+  if (!views.has(kind)) {
+    views.set(kind, new kind(page));
+    main.append(views.get(kind).element);
+  }
+  return views.get(kind);
+}
+
 async function begin() {
-  view?.leave?.();
-  view = null;
+  for (const view of views.values()) view.leave?.();
+  views = new Map();
+  main.replaceChildren();
   user = (await takeLink(api)) ?? (await session(api));
   document.body.classList.toggle("out", !user);
   document.querySelector("nav").hidden = !user;

@@ -21,7 +21,7 @@ export class Detail {
   show(row, parts) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.dataset.key : null;
     const now = Date.now() / 1000;
-    this.element.replaceChildren(
+    const shown = [
       this.#button("close", "Close", "close", () => this.#actions.close(), "plain close"),
       h("h2", {}, row.title || row.type),
       h("p", { class: "quiet" }, row.subtitle ?? ""),
@@ -34,7 +34,8 @@ export class Detail {
       h("h3", {}, "What happened"),
       stages(row, now),
       ...this.#parts(parts),
-    );
+    ];
+    this.element.replaceChildren(...shown.filter(Boolean));
     if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
   }
 

@@ -115,6 +115,7 @@ export class Now {
   }
 
   #key(event) {
+    if (this.element.hidden) return;
     const typing = event.target.closest?.("input, textarea, select, dialog");
     if (event.key === "/" && !typing) {
       this.#search.focus();
