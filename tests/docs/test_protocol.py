@@ -119,6 +119,7 @@ def test_the_limits_are_those_that_hold() -> None:
         "lease": (requests.MIN_LEASE, requests.MAX_LEASE),
         "grace": (0, requests.MAX_GRACE),
         "wait": (prefer.MAX_WAIT,),
+        "activities told of at once": (requests.MAX_BATCH,),
         "Idempotency-Key": (MAX_KEY,),
         "live activities": (Limits().live_per_owner, Limits().live),
         "streams": (StreamLimits().per_user, StreamLimits().total),

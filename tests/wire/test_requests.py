@@ -17,10 +17,10 @@ from headway.core.lifecycle import Report, start
 from headway.core.text import clean
 from headway.wire.formats import Format
 from headway.wire.plex import encode_row
-from headway.wire.requests import Change, NewActivity, parse_change, parse_new_activity
+from headway.wire.requests import Change, NewActivity, parse_change, parse_changes, parse_new_activity
 from tests.wire.strategies import UUID, any_text
 
-PARSERS: list[Callable[[bytes], object]] = [parse_new_activity, parse_change]
+PARSERS: list[Callable[[bytes], object]] = [parse_new_activity, parse_change, parse_changes]
 
 
 def new(**members: Any) -> NewActivity:

@@ -46,7 +46,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/health", about.health),
         Route("/ready", about.ready),
         Route("/openapi.json", document),
-        _resource("/activities", GET=resources.list, POST=resources.start),
+        _resource("/activities", GET=resources.list, POST=resources.start, PATCH=resources.change_many),
         _resource("/activities/history", GET=resources.history),
         _resource("/activities/{uuid}", GET=resources.get, PATCH=resources.change, DELETE=resources.cancel),
         Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),

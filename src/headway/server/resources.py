@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headway.core import lifecycle
 from headway.core.activity import Activity
-from headway.core.errors import Conflict, InvalidInput, NotAllowed, NotCancellable
+from headway.core.errors import InvalidInput, NotAllowed, NotCancellable
 from headway.core.policy import Action, Principal, Role, Scope
 from headway.ports import HistoryQuery
 from headway.server.answers import (
@@ -31,9 +31,13 @@ from headway.server.answers import (
     preferences_of,
 )
 from headway.server.lists import Wanted
+from headway.server.reports import Reports
 from headway.server.service import Service
-from headway.wire import bags, query
-from headway.wire.requests import Change, NewActivity, parse_change, parse_new_activity
+from headway.wire import query
+from headway.wire.batch import encode_outcomes
+from headway.wire.requests import NewActivity, parse_change, parse_changes, parse_new_activity
+
+T = TypeVar("T")
 
 DEFAULT_LEASE = 300.0
 """Seconds without a sign of life after which a worker that asked for nothing else is lost."""
@@ -45,6 +49,7 @@ class Resources:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._activities = service.activities
+        self._reports = Reports(service.activities)
 
     async def list(self, request: Request) -> Response:
         """``GET /activities``: what is live, in order of start."""
@@ -98,12 +103,20 @@ class Resources:
         """``PATCH /activities/{uuid}``: report, end, or say that the work is still being done."""
         principal = permitted(request, Action.REPORT)
         change = parse_change(await json_body(request))
-        activity = await self._activities.get(_uuid(request), principal.scope)
-        if activity.ended:
-            lifecycle.next_state(activity.state, lifecycle.Step.REPORT)  # raises what fits
-        if activity.node is not None:
-            raise Conflict("this activity runs inside the server, which reports for it")
-        return self._one(request, await self._changed(activity, change))
+        return self._one(request, await self._reports.change(_uuid(request), change, principal.scope))
+
+    async def change_many(self, request: Request) -> Response:
+        """``PATCH /activities``: the same of many at once; on request answered when one of them is to stop."""
+        principal, preferences = permitted(request, Action.REPORT), preferences_of(request)
+        seconds = _patience(request)
+        told = await self._reports.change_many(parse_changes(await json_body(request)), principal.scope)
+        if seconds and told.activities and not (told.news or told.errors):
+            await self._until(request, _within(seconds, self._reports.news_of(told.activities)))
+            told = await self._reports.look_again(told, principal.scope)
+        shown = told.news if preferences.minimal else told.activities.values()
+        format, rows = format_of(request), self._service.rows
+        body = encode_outcomes([rows.row(each, format) for each in shown], told.errors, format)
+        return answer(body, format, {"Preference-Applied": "return=minimal"} if preferences.minimal else None)
 
     async def cancel(self, request: Request) -> Response:
         """``DELETE /activities/{uuid}``: 200 says that a cancel is on record, the ``ended`` event that it stopped."""
@@ -112,8 +125,7 @@ class Resources:
         force = query.flag(arguments, "force")
         if force:
             permitted(request, Action.ADMINISTER)
-        asked = query.wait(arguments)
-        seconds = preferences_of(request).wait if asked is None else asked
+        seconds = _patience(request)
         activity = await self._cancelled(_uuid(request), principal, force)
         if seconds and not activity.ended:
             activity = await self._waited(request, seconds, principal.scope, ended=True)
@@ -135,15 +147,6 @@ class Resources:
         format = format_of(request)
         return answer(self._service.rows.list(found, format), format, headers)
 
-    async def _changed(self, activity: Activity, change: Change) -> Activity:
-        self._activities.sign_of_life(activity.uuid)
-        if change.is_heartbeat:
-            return self._activities.preview(activity)
-        _require_room_in_bags(self._activities.preview(activity), change)
-        if change.state is None:
-            return self._activities.report(activity.uuid, change.report)
-        return await self._activities.finish(activity.uuid, change.state, error=change.error, news=change.report)
-
     async def _cancelled(self, uuid: str, principal: Principal, force: bool) -> Activity:
         if not force:
             return await self._activities.request_cancel(uuid, principal.scope, by=principal.user)
@@ -152,11 +155,16 @@ class Resources:
         return await self._activities.abandon(uuid, principal.scope, by=principal.user)
 
     async def _waited(self, request: Request, seconds: float, scope: Scope, **what: Any) -> Activity:
-        """Wait for an activity, but not for a client that has gone, nor beyond the server's own end: whoever polls
-        gets an answer.
+        uuid = _uuid(request)
+        waited = await self._until(request, self._activities.wait(uuid, seconds, scope, **what))
+        return await self._activities.get(uuid, scope) if waited is None else waited
+
+    async def _until(self, request: Request, awaited: Coroutine[Any, Any, T]) -> T | None:
+        """Wait for something, but not for a client that has gone, nor beyond the server's own end: whoever polls gets
+        an answer. None when it was not waited for to its end.
         """
-        uuid, loop = _uuid(request), asyncio.get_running_loop()
-        waiting = loop.create_task(self._activities.wait(uuid, seconds, scope, **what))
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_task(awaited)
         tasks: set[asyncio.Task[Any]] = {
             waiting,
             loop.create_task(self._service.stopping.wait()),
@@ -164,7 +172,7 @@ class Resources:
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return waiting.result() if waiting.done() else await self._activities.get(uuid, scope)
+            return waiting.result() if waiting.done() else None
         finally:
             for task in tasks:
                 task.cancel()
@@ -195,12 +203,14 @@ def _fingerprint(new: NewActivity) -> str:
     return hashlib.blake2b(msgspec.json.encode(new, order="sorted"), digest_size=16).hexdigest()
 
 
-def _require_room_in_bags(activity: Activity, change: Change) -> None:
-    """What grows by merging is measured as it will be."""
-    grown: tuple[tuple[str, bags.BagRule, Any, Any], ...] = (
-        ("Context", bags.CONTEXT, activity.context, change.report.context),
-        ("Response", bags.RESPONSE, activity.response, change.report.response),
-    )
-    for where, rule, now, more in grown:
-        if more is not None:
-            rule.check_size(where, {**(now or {}), **more})
+def _patience(request: Request) -> float | None:
+    """Seconds that the client would wait: ``?wait=``, or else ``Prefer: wait=``."""
+    asked = query.wait(arguments_of(request))
+    return preferences_of(request).wait if asked is None else asked
+
+
+async def _within(seconds: float, awaited: Awaitable[object]) -> None:
+    """Wait for something, and no longer than that."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await awaited

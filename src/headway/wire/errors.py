@@ -99,8 +99,13 @@ def encode_error(error: HeadwayError, format: Format) -> bytes:
     """The body for an error, as JSON or HTML. The HTML tells the status only, as Plex's does."""
     if format is not Format.JSON:
         return _page(error.status)
+    return msgspec.json.encode({"errors": [error_members(error)]})
+
+
+def error_members(error: HeadwayError) -> dict[str, Any]:
+    """An error as JSON tells it."""
     code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
-    return _document(code, error.message, error.status, error.code)
+    return _members(code, error.message, error.status, error.code)
 
 
 def encode_status(status: int, message: str, format: Format) -> bytes:
@@ -113,7 +118,11 @@ def encode_status(status: int, message: str, format: Format) -> bytes:
 
 def decode_error(status: int, body: bytes) -> HeadwayError:
     """The error that an answer with a status of 400 or more stands for, ours or Plex's, whatever its body."""
-    told = _told(body)
+    return error_from(_told(body), status)
+
+
+def error_from(told: Mapping[str, Any], status: int) -> HeadwayError:
+    """The error that its members stand for; ``status`` is what counts where they say nothing."""
     message = told.get("message")
     if not isinstance(message, str) or not message:
         message = f"the server answered {status} {_phrase(status)}".rstrip()
@@ -132,8 +141,11 @@ def _page(status: int) -> bytes:
 
 
 def _document(code: int, message: str, status: int, reason: str) -> bytes:
-    error = {"code": code, "message": message, "status": status, "reason": reason}
-    return msgspec.json.encode({"errors": [error]})
+    return msgspec.json.encode({"errors": [_members(code, message, status, reason)]})
+
+
+def _members(code: int, message: str, status: int, reason: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "status": status, "reason": reason}
 
 
 def _told(body: bytes) -> dict[str, Any]:

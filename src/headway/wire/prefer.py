@@ -24,6 +24,8 @@ class Preferences(msgspec.Struct, frozen=True):
     wait: float | None = None
     """Seconds; more than we would wait is taken as the most we do."""
     respond_async: bool = False
+    minimal: bool = False
+    """What the client can work out for itself need not be told (section 4.2)."""
 
 
 def parse_prefer(header: str | None) -> Preferences:
@@ -36,4 +38,4 @@ def parse_prefer(header: str | None) -> Preferences:
             given.setdefault(match[1].lower(), match[2] or match[3] or "")
     seconds = given.get("wait", "")
     wait = min(float(seconds), MAX_WAIT) if _SECONDS.fullmatch(seconds) else None
-    return Preferences(wait, "respond-async" in given)
+    return Preferences(wait, "respond-async" in given, given.get("return", "").lower() == "minimal")

@@ -27,6 +27,9 @@ MAX_LEASE = 86_400.0
 MAX_GRACE = 300.0
 """Seconds."""
 
+MAX_BATCH = 1_000
+"""Changes in one request: as many as a user may have live activities. Their heartbeats fit into one body."""
+
 MIN_WEIGHT = 0.001
 MAX_WEIGHT = 1_000_000.0
 MIN_TIMEOUT = 0.001
@@ -121,7 +124,7 @@ _ENDED: _Members = {
 
 def parse_new_activity(body: bytes) -> NewActivity:
     """The body of a ``POST /activities``."""
-    told, asked = _read(body, _TOLD, _ASKED)
+    told, asked = _read(parse_object(body), _TOLD, _ASKED)
     if "type" not in asked:
         raise InvalidInput("type: is missing")
     return NewActivity(report=Report(**told), **asked)
@@ -129,28 +132,63 @@ def parse_new_activity(body: bytes) -> NewActivity:
 
 def parse_change(body: bytes) -> Change:
     """The body of a ``PATCH /activities/{uuid}``."""
-    told, ended = _read(body, _TOLD_LATER, _ENDED)
+    return _change(parse_object(body))
+
+
+def parse_changes(body: bytes) -> dict[str, Change]:
+    """The body of a ``PATCH /activities``: what each activity tells, by its uuid, in order."""
+    given = parse_object(body)
+    for name in given:
+        if name != "Activity":
+            raise _unknown(name, ["Activity"])
+    if "Activity" not in given:
+        raise InvalidInput("Activity: is missing")
+    items = given["Activity"]
+    if not isinstance(items, list):
+        raise rules.broken("Activity", "must be a list", items)
+    if len(items) > MAX_BATCH:
+        raise InvalidInput(f"Activity: must have at most {MAX_BATCH} members, not {len(items)}")
+    changes: dict[str, Change] = {}
+    for number, item in enumerate(items):
+        where = f"Activity[{number}]"
+        uuid = _uuid(where, item)
+        if uuid in changes:
+            raise InvalidInput(f"{where}.uuid: is given twice")
+        changes[uuid] = _change(item, f"{where}.")
+    return changes
+
+
+def _uuid(where: str, item: object) -> str:
+    """Takes the uuid out of an item: what is left is a change."""
+    if not isinstance(item, dict):
+        raise rules.broken(where, "must be an object", item)
+    if "uuid" not in item:
+        raise InvalidInput(f"{where}.uuid: is missing")
+    return rules.uuid(f"{where}.uuid", item.pop("uuid"))
+
+
+def _change(given: Mapping[str, Any], where: str = "") -> Change:
+    told, ended = _read(given, _TOLD_LATER, _ENDED, where=where)
     if "error" in ended and ended.get("state") in (None, State.SUCCEEDED):
-        raise InvalidInput("error: only goes with a state of failed, cancelled or lost")
+        raise InvalidInput(f"{where}error: only goes with a state of failed, cancelled or lost")
     return Change(report=Report(**told), **ended)
 
 
-def _read(body: bytes, *groups: _Members) -> list[dict[str, Any]]:
-    """The checked values of each group of members, by field."""
-    given = parse_object(body)
+def _read(given: Mapping[str, Any], *groups: _Members, where: str = "") -> list[dict[str, Any]]:
+    """The checked values of each group of members, by field. ``where``: what stands before each name in errors."""
     known = [name for group in groups for name in group]
     for name in given:
         if name not in known:
-            raise _unknown(name, known)
+            raise _unknown(name, known, where)
     return [
-        {member.field: member.rule(name, given[name]) for name, member in group.items() if name in given}
+        {member.field: member.rule(where + name, given[name]) for name, member in group.items() if name in given}
         for group in groups
     ]
 
 
-def _unknown(name: str, known: list[str]) -> InvalidInput:
+def _unknown(name: str, known: list[str], where: str = "") -> InvalidInput:
     # Compared without case, which is what is wrong most often: context, userId.
     by_lower = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower()[:64], by_lower, n=1)
     hint = f"did you mean {by_lower[near[0]]}?" if near else f"there are {', '.join(known)}"
-    return InvalidInput(f"{quoted(name)}: no such member; {hint}")
+    return InvalidInput(f"{where}{quoted(name)}: no such member; {hint}")

@@ -39,7 +39,7 @@ def paths() -> Mapping[str, Node]:
     """What can be asked of all activities, of those that have ended, and of one."""
     listing, history, one = _list(), _history(), _get()
     return {
-        "/activities": {"get": listing, "head": without_body(listing), "post": _start()},
+        "/activities": {"get": listing, "head": without_body(listing), "post": _start(), "patch": _report_many()},
         "/activities/history": {"get": history, "head": without_body(history)},
         "/activities/{uuid}": {"get": one, "head": without_body(one), "patch": _report(), "delete": _cancel()},
     }
@@ -166,6 +166,35 @@ def _report() -> Node:
             heartbeat={},
             success={"state": "succeeded", "Response": {"added": 12}},
             failure={"state": "failed", "error": "the disk is gone"},
+        ),
+    )
+
+
+def _report_many() -> Node:
+    told = media("Outcomes", some=samples.outcomes(), none=samples.listed())
+    xml = samples.outcomes(Format.XML).decode()
+    applied = header("`return=minimal` where that was asked for.", {"const": "return=minimal"}, always=False)
+    return operation(
+        "reportActivities",
+        _TAG,
+        "Report on many, or end them",
+        "As `PATCH` of one, for each by itself: what is refused stands in `errors` and harms no other. Ends are on "
+        "disk before the answer; a parent's may stand with those of its parts. With `wait`, an answer that would tell "
+        "of no end, no cancel and no error comes when one of these activities ends or is asked to stop, or after that "
+        "many seconds: so one request waits for all that a process runs. Needs a role of admin, user or reporter.",
+        {
+            200: response(
+                "What was taken in, and what was refused.",
+                {JSON: told, XML: {"schema": schema("Outcomes"), "examples": {"some": {"value": xml}}}},
+                {"Preference-Applied": applied},
+            )
+        },
+        refusals(401),
+        parameters=[parameters.WAIT, parameters.PREFER_MINIMAL],
+        requestBody=body(
+            "Changes",
+            reports={"Activity": [{"uuid": samples.LOADING.uuid, "completed": 340}, {"uuid": samples.STARTED.uuid}]},
+            ends={"Activity": [{"uuid": samples.LOADING.uuid, "state": "failed", "error": "the disk is gone"}]},
         ),
     )
 

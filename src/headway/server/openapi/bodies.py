@@ -92,16 +92,27 @@ ENDED: Mapping[str, Node] = {
     "error": _text(requests.MAX_ERROR, f"Why; only with a state of {', '.join(_UNSUCCESSFUL)}."),
 }
 
+_ERROR_NEEDS_STATE: Node = {"dependentSchemas": {"error": record({"state": {"enum": _UNSUCCESSFUL}}, ("state",))}}
+
 
 def components() -> Mapping[str, Node]:
     """The schemas of the bodies."""
     change = record({**TOLD, **TOLD_LATER, **ENDED}, closed=True)
+    item = {
+        **record({"uuid": matching(rules.UUID), **change["properties"]}, ("uuid",), closed=True),
+        **_ERROR_NEEDS_STATE,
+    }
     return {
         "NewActivity": {**record({**ASKED, **TOLD}, ("type",), closed=True), "description": "What begins."},
         "Change": {
             **change,
             "description": "What is new. What is absent stays as it was; `{}` is a heartbeat.",
-            "dependentSchemas": {"error": record({"state": {"enum": _UNSUCCESSFUL}}, ("state",))},
+            **_ERROR_NEEDS_STATE,
+        },
+        "Changes": {
+            **record({"Activity": {"type": "array", "items": item, "maxItems": requests.MAX_BATCH}}, ("Activity",)),
+            "additionalProperties": False,
+            "description": "What is new of each, none of them twice.",
         },
     }
 

@@ -94,6 +94,11 @@ PREFER = _header(
     f"`wait=5`: answer when it has stopped, or after 5 seconds (RFC 7240; at most {MAX_WAIT:g}). `?wait=` wins.",
     {"type": "string"},
 )
+PREFER_MINIMAL = _header(
+    "Prefer",
+    "`return=minimal`: show only rows that tell of an end or a cancel (RFC 7240). `wait=5`: as `?wait=`, which wins.",
+    {"type": "string"},
+)
 KNOWN_TAG = _header(
     "If-None-Match",
     "An `ETag` that you were given, or several, with commas between: 304 while that list is still the list.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from headway.core.errors import HeadwayError
-from headway.server.openapi.parts import HTML, JSON, Node, header, media, record, ref, response, text
+from headway.server.openapi.parts import HTML, JSON, Node, header, media, record, ref, response, schema, text
 from headway.wire.errors import CODES, Unreadable, encode_error, encode_status
 from headway.wire.formats import Format
 
@@ -54,7 +54,7 @@ def components() -> Mapping[str, Node]:
 def schemas() -> Mapping[str, Node]:
     """The body of an error."""
     reasons = sorted({member["reason"] for status in _NAMES for member in map(_member, _bodies(status).values())})
-    error: Mapping[str, Node] = {
+    error: dict[str, Node] = {
         "code": {"type": "integer", "description": "A number that never changes its meaning."},
         "message": {"type": "string", "description": "For people: what is wrong, and where."},
         "status": {"type": "integer", "description": "The HTTP status."},
@@ -64,7 +64,17 @@ def schemas() -> Mapping[str, Node]:
         },
     }
     errors = {"type": "array", "items": record(error, tuple(error)), "minItems": 1, "maxItems": 1}
-    return {"Errors": {**record({"errors": errors}, ("errors",)), "description": _table()}}
+    of_one = {"uuid": {"type": "string", "description": "Which activity it is about."}, **error}
+    refused = {"type": "array", "items": record(of_one, tuple(of_one)), "minItems": 1}
+    outcomes = record({"MediaContainer": {"type": "object"}, "errors": refused}, ("MediaContainer",))
+    return {
+        "Errors": {**record({"errors": errors}, ("errors",)), "description": _table()},
+        "Outcomes": {
+            "allOf": [schema("ActivityList"), outcomes],
+            "description": "Rows of what was taken in, and `errors` of what was not, unless there are none. In XML, "
+            "elements `Error` stand behind the rows, and `size` counts the rows.",
+        },
+    }
 
 
 def bodies(status: int) -> Node:

@@ -6,9 +6,11 @@ import msgspec
 
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
+from headway.core.errors import AlreadyEnded
 from headway.core.lifecycle import Report
 from headway.core.view import Kind
 from headway.wire import sse, websocket
+from headway.wire.batch import encode_outcomes
 from headway.wire.formats import Format
 from headway.wire.plex import encode_list, encode_row
 from headway.wire.server import Server, encode_identity
@@ -46,6 +48,12 @@ FAILED = lifecycle.finish(LOADING, State.FAILED, _NOON + 30, error="the guide di
 def listed(*activities: Activity, format: Format = Format.JSON) -> bytes:
     """A list, as a body."""
     return encode_list([encode_row(activity, format) for activity in activities], format)
+
+
+def outcomes(format: Format = Format.JSON) -> bytes:
+    """What came of several changes: one to go on, one to stop, one that had ended."""
+    rows = [encode_row(activity, format) for activity in (LOADING, CANCELLING)]
+    return encode_outcomes(rows, {"e3c8fe07-675b-47d0-b957-8ab8c20d0d18": AlreadyEnded()}, format)
 
 
 def event_stream() -> bytes:
