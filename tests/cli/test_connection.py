@@ -214,6 +214,7 @@ class TestWhoIsSentAToken:
             ({"HEADWAY_URL": "http://environment"}, {}, "hw_env"),
             ({"HEADWAY_URL": "http://environment"}, {"url": "http://environment/"}, "hw_env"),
             ({"HEADWAY_URL": "http://environment"}, {"url": "http://flag"}, None),
+            ({"HEADWAY_URL": "gopher://broken"}, {"url": "http://flag"}, None),
             ({"HEADWAY_URL": "http://environment"}, {"context": "local"}, TOKEN),
             ({"HEADWAY_CONTEXT": "den"}, {}, "hw_env"),
             ({}, {"context": "den"}, "hw_den"),

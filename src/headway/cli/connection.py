@@ -92,9 +92,9 @@ class Connection(msgspec.Struct, frozen=True):
             from headway.cli.plex import find_plex
 
             found = find_plex()
-            return self._with_own(found.url, found.url_source, lambda: (found.token, found.token_source))
+            return self._with_own(found.url, f"--plex: {found.url_source}", lambda: (found.token, found.token_source))
         if self.context:
-            return self._in_context(self.context, f"the context {self.context}, by --context")
+            return self._in_context(self.context, f"--context {self.context}")
         if self.url:
             return self._at(self.url, "--url")
         return self._by_environment() or self._by_current_context() or self._by_itself(DEFAULT_URL)
@@ -131,7 +131,7 @@ class Connection(msgspec.Struct, frozen=True):
         if url := os.environ.get("HEADWAY_URL"):
             return self._at(url, "HEADWAY_URL")
         if name := os.environ.get("HEADWAY_CONTEXT"):
-            return self._in_context(name, f"the context {name}, by HEADWAY_CONTEXT", environment=True)
+            return self._in_context(name, f"HEADWAY_CONTEXT, which is {name}", environment=True)
         return None
 
     def _by_current_context(self) -> Choice | None:
@@ -174,8 +174,8 @@ class Connection(msgspec.Struct, frozen=True):
         return self._with(url, source, own)
 
     def _with(self, url: str, source: str, own: Callable[[], Token]) -> Choice:
-        token, meant = os.environ.get("HEADWAY_TOKEN"), os.environ.get("HEADWAY_URL")
-        if not self.token and token and (not meant or parse_url(meant) == url):
+        token = os.environ.get("HEADWAY_TOKEN")
+        if not self.token and token and _is_meant(url):
             return Choice(url, source, token, "HEADWAY_TOKEN")
         return self._with_own(url, source, own)
 
@@ -215,6 +215,15 @@ def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 json_option: Callable[[Command], Command] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _is_meant(url: str) -> bool:
+    """True unless ``HEADWAY_TOKEN`` is for another server, which ``HEADWAY_URL`` then names."""
+    named = os.environ.get("HEADWAY_URL")
+    try:
+        return not named or parse_url(named) == url
+    except InvalidInput:
+        return False
 
 
 def local_server(folder: Path) -> LocalServer | None:
