@@ -55,8 +55,10 @@ class AsyncConversation(AsyncIterator[Any]):
         try:
             async with asyncio.timeout(None) as self._waiting:
                 return await self._advance()
-        except TimeoutError:  # closed meanwhile, by another task
-            await self._finish()
+        except TimeoutError:
+            if not self._stopped:  # a callback's own
+                raise
+            await self._finish()  # closed meanwhile, by another task
             raise StopAsyncIteration from None
         finally:
             self._waiting = None

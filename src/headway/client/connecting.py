@@ -74,7 +74,9 @@ class Keywords(Settings, Network, total=False):
 
 def options_for(url: str, network: Network) -> dict[str, Any]:
     """The options of an httpx2 client for a server."""
-    options: dict[str, Any] = {"follow_redirects": False, **_trusting(network)}
+    # However many streams are open, each has its connection; the server sets the limit.
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    options: dict[str, Any] = {"follow_redirects": False, "limits": limits, **_trusting(network)}
     if Address(url).loopback and "proxy" not in network:
         options["mounts"] = dict.fromkeys(("all://", "http://", "https://"))
         if url.startswith("http:"):

@@ -44,6 +44,7 @@ class Conversation(Iterator[Any]):
         self._interrupted = False
         self._stopped = threading.Event()
         self._running = threading.Lock()
+        self._line = deadlines.Line()
         self._response: httpx2.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
 
@@ -90,7 +91,7 @@ class Conversation(Iterator[Any]):
     def _carry_out(self, step: Any) -> Any:
         match step:
             case Exchange(request):
-                return self._transport.answer(request)
+                return self._transport.answer(request, self._line)
             case Open(request):
                 return self._open(request)
             case Read(seconds):
@@ -107,7 +108,7 @@ class Conversation(Iterator[Any]):
     def _open(self, request: Sendable) -> Answer:
         self._hang_up()
         http = self._transport.http_for(request.url)
-        with deadlines.within(request.timeout), translated(request.url):
+        with deadlines.within(request.timeout, self._line), translated(request.url):
             asked = arguments(request, SILENCE)
             follow = asked.pop("follow_redirects")
             self._response = response = http.send(http.build_request(**asked), stream=True, follow_redirects=follow)
@@ -124,7 +125,7 @@ class Conversation(Iterator[Any]):
     def _read(self, seconds: float) -> bytes | None:
         response = opened(self._response)
         try:
-            with deadlines.within(seconds), translated(str(response.url)):
+            with deadlines.within(seconds, self._line), translated(str(response.url)):
                 if response.status_code == UPGRADED:
                     return cast(bytes, network_of(response).read(CHUNK, timeout=seconds))
                 return next(self._chunks, b"")
@@ -145,8 +146,9 @@ class Conversation(Iterator[Any]):
                 response.close()
 
     def _interrupt(self) -> None:
-        """Wake the thread that reads: its socket is at its end."""
-        response = self._response
+        """Wake the thread that waits: its socket is at its end."""
+        self._line.cut()
+        response = self._response  # of an HTTP client that was given, whose lines are not ours
         if response is not None:
             with suppress(OSError, KeyError, AttributeError):
                 network_of(response).get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -68,10 +68,10 @@ class Transport:
             raise RuntimeError("these steps emit items: iterate over them")
         return cast(T, carried.result)
 
-    def answer(self, request: Sendable) -> Answer:
-        """The answer to a request, read to its end."""
+    def answer(self, request: Sendable, line: deadlines.Line | None = None) -> Answer:
+        """The answer to a request, read to its end. ``line``: by which another thread can put an end to it."""
         with (
-            deadlines.within(request.timeout),
+            deadlines.within(request.timeout, line),
             translated(request.url),
             self.http_for(request.url).stream(**arguments(request, request.timeout)) as response,
         ):
@@ -162,9 +162,7 @@ class AsyncTransport:
             return self._given
         kind = kind_of(url)
         if kind not in self._clients:
-            # However many activities are watched for a cancel, each has its connection; the server sets the limit.
-            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-            self._clients[kind] = httpx2.AsyncClient(limits=limits, **options_for(url, self._network))
+            self._clients[kind] = httpx2.AsyncClient(**options_for(url, self._network))
         return self._clients[kind]
 
 
