@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { Account } from "./account.js";
 import { History } from "./history.js";
+import { Insights } from "./insights.js";
 import { login, session, takeLink } from "./login.js";
 import { Now } from "./now.js";
 
@@ -14,7 +15,7 @@ let user = null;
 let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
 
-const VIEWS = { now: Now, activity: Now, history: History, account: Account };
+const VIEWS = { now: Now, activity: Now, history: History, insights: Insights, account: Account };
 
 /** What the views need of the page. */
 const page = {
