@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 DOCS = Path(__file__).parents[2] / "docs"
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -31,12 +33,33 @@ class Block(NamedTuple):
 
 def blocks(page: str, *languages: str) -> Iterator[Block]:
     """The blocks in these languages, in order; what follows one at once, as json or text, is what it prints."""
-    found = list(_BLOCK.finditer(page))
+    found, headings = list(_BLOCK.finditer(page)), list(_HEADING.finditer(_prose(page)))
     for place, match in enumerate(found):
         if match[1] in languages:
-            heading = [each[1] for each in _HEADING.finditer(page, 0, match.start())][-1]
+            heading = [each[1] for each in headings if each.start() < match.start()][-1]
             follows = page[match.end() :].startswith(_SHOWN)
             yield Block(heading, match[1], match[2], found[place + 1][2] if follows else None)
+
+
+class Program:
+    """The Python blocks of a page, run one after the other in one program."""
+
+    def __init__(self, here: Mapping[str, str]) -> None:
+        """``here``: what stands for something of the reader's, and what it is here."""
+        self.known: dict[str, Any] = {"__name__": "page"}
+        self._here = here
+
+    def here(self, text: str) -> str:
+        """The same with what is the reader's own replaced."""
+        for there, here in self._here.items():
+            text = text.replace(there, here)
+        return text
+
+    def run(self, block: Block) -> str:
+        """Do it; what is printed."""
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compile(self.here(block.text), block.first_line, "exec"), self.known)
+        return printed.getvalue()
 
 
 def pattern(shown: str) -> re.Pattern[str]:
@@ -65,7 +88,12 @@ def _leads(target: str, page: str, folder: Path) -> bool:
     if path and not (folder / path).exists():
         return False
     text = (folder / path).read_text() if path else page
-    return not anchor or anchor in map(_anchor, _HEADING.findall(text))
+    return not anchor or anchor in map(_anchor, _HEADING.findall(_prose(text)))
+
+
+def _prose(page: str) -> str:
+    """A page with blanks for its blocks."""
+    return _BLOCK.sub(lambda match: " " * len(match[0]), page)
 
 
 def _anchor(heading: str) -> str:
