@@ -13,7 +13,7 @@ from plexapi.config import PlexConfig
 
 from tests.cli.invoking import PROGRAM, environment, invoke
 from tests.client.scripted_server import eventually
-from tests.plex_media_server import PlexMediaServer
+from tests.plex_media_server import EVENTS, PlexMediaServer
 
 SCAN = "library.update.section"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -75,8 +75,12 @@ def test_there_is_no_history_and_it_is_said_why(call: Callable[..., Result]) -> 
 def test_wait_until_it_has_left_the_list(
     call: Callable[..., Result], plex: PlexMediaServer, scan: str, progress: int, code: int
 ) -> None:
+    def listed_since_the_stream() -> bool:
+        asked = [each.path for each in list(plex.asked)]
+        return EVENTS in asked and "/activities" in asked[asked.index(EVENTS) :]
+
     def end() -> None:
-        eventually(lambda: plex.streams)
+        eventually(listed_since_the_stream)
         plex.end(scan, progress)
 
     ending = threading.Thread(target=end)
