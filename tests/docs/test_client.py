@@ -15,7 +15,10 @@ from pathlib import Path
 import certifi
 import pytest
 
-from headway.client import Client
+from headway.client import Client, Retries
+from headway.client.options import TIMEOUT
+from headway.client.scanning import SETTLE
+from headway.client.subscription import SILENCE
 from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
@@ -98,6 +101,16 @@ def test_every_block_is_run_or_what_one_prints() -> None:
     fences = re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)
     assert len(fences) == len(BLOCKS) + sum(block.shown is not None for block in BLOCKS)
     assert len(BLOCKS) > 20
+
+
+def test_the_numbers_are_those_that_hold() -> None:
+    retries, page = Retries(), " ".join(PAGE.split())
+    assert f"is for the whole answer, {TIMEOUT:g} seconds unless you say" in page
+    first, *more = sorted(retries.status_codes)
+    assert f"Tried again are {first}, {', '.join(map(str, more[:-1]))} and {more[-1]}" in page
+    assert f"for up to {retries.max_elapsed_time:g} seconds" in page
+    assert f"dead after {SILENCE:g} seconds" in page
+    assert f"`settle` seconds ({SETTLE:g})" in page
 
 
 def test_its_links_lead_somewhere() -> None:

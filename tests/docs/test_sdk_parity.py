@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from headway.client import Client, Report
+from headway.client import Client, Report, Request
+from headway.client.options import Settings, make_options
 from tests.client.scripted_server import Asked, Reply, ScriptedServer
 from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern
 from tests.plex_media_server import PlexMediaServer
@@ -100,7 +101,15 @@ def test_every_block_says_whose_it_is() -> None:
 
 
 def test_it_is_about_the_release_that_it_is_tried_on() -> None:
-    assert re.findall(r"plex-api-client (\d\S+)", PAGE) == [importlib.metadata.version("plex-api-client")]
+    assert re.findall(r"plex-api-client (\d[\d.]*\d)", PAGE) == [importlib.metadata.version("plex-api-client")]
+
+
+def test_the_headers_are_those_that_the_parameters_become() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(X-Plex-[\w-]+)` \|$", PAGE, re.MULTILINE))
+    options = make_options("http://localhost", None, Settings(**{name: f"our {name}" for name in rows}))  # type: ignore[typeddict-item]
+    headers = options.sendable(Request(path="/")).headers
+    assert {name: headers[header] for name, header in rows.items()} == {name: f"our {name}" for name in rows}
+    assert len(rows) + len({"accepts"}) == 11
 
 
 def test_its_links_lead_somewhere() -> None:
