@@ -14,7 +14,7 @@ export class Account {
     this.element = h(
       "div",
       { class: "view" },
-      h("h2", {}, user.name || `User ${user.userID}`),
+      h("h1", { class: "name" }, user.name || `User ${user.userID}`),
       facts([
         ["user", user.userID],
         ["role", user.role],
@@ -67,7 +67,7 @@ export class Account {
         h("td", {}, h("button", { class: "danger", type: "button", onclick: () => this.#revoke(token) }, "Revoke")),
       ),
     );
-    const head = ["Token", "User", "Role", "Expires", ""].map((name) => h("th", { scope: "col" }, name));
+    const head = ["Token", "User", "Role", "Expires", "Actions"].map((name) => h("th", { scope: "col" }, name));
     this.#tokens.replaceChildren(
       h("h3", {}, "Tokens"),
       h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),

@@ -25,6 +25,7 @@ export class History {
     this.element = h(
       "div",
       { class: "view" },
+      h("h1", { class: "unseen" }, "History"),
       h("div", { class: "tools" }, this.#type, this.#state, h("button", { class: "plain", type: "button", onclick: () => this.#export() }, "Download CSV")),
       this.#said,
       h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "unseen" }, "What has ended, newest first"), h("thead", {}, h("tr", {}, head)), this.#body)),

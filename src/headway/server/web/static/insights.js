@@ -19,7 +19,7 @@ export class Insights {
     this.#page = page;
     this.#type = h("select", { "aria-label": "Type", onchange: () => this.#narrow() });
     this.#hours = h("select", { "aria-label": "Hours", onchange: () => this.#draw() }, HOURS.map((hours) => h("option", { value: hours, selected: hours === 6 }, `last ${hours} h`)));
-    this.element = h("div", { class: "view" }, h("div", { class: "tools" }, this.#type, this.#hours), this.#said, this.#body);
+    this.element = h("div", { class: "view" }, h("h1", { class: "unseen" }, "Insights"), h("div", { class: "tools" }, this.#type, this.#hours), this.#said, this.#body);
   }
 
   async go(_argument, query) {

@@ -30,7 +30,7 @@ export class Now {
     this.#pause = h("button", { class: "plain", type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, "Pause");
     this.#bulk = h("button", { class: "plain", type: "button", onclick: () => this.#cancel(this.#list.cancellable) }, "Stop…");
     this.#pane = h("div", { class: "pane" }, this.#list);
-    this.element = h("div", { class: "view now" }, h("div", { class: "tools" }, this.#search, this.#pause, this.#bulk, this.#said), this.#pane);
+    this.element = h("div", { class: "view now" }, h("h1", { class: "unseen" }, "What is running"), h("div", { class: "tools" }, this.#search, this.#pause, this.#bulk, this.#said), this.#pane);
     this.#list.addEventListener("select", (event) => (location.hash = `#/activity/${event.detail.uuid}${this.#query()}`));
     this.#list.addEventListener("cancel-request", (event) => this.#cancel(event.detail));
     this.#list.addEventListener("connection", (event) => page.connected(event.detail));

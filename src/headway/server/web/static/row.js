@@ -31,7 +31,8 @@ export class RowView {
     side.append(figures, this.facts);
     this.stop = make("button", "stop", { type: "button", tabindex: "-1", "data-act": "cancel" });
     this.stop.append(icon("stop"));
-    this.element.append(this.toggle, this.sign, main, this.owner, side, this.stop);
+    this.owner.setAttribute("role", "gridcell");
+    this.element.append(cell("before", this.toggle), this.sign, main, this.owner, side, cell("after", this.stop));
   }
 
   /** Show a line of the model. */
@@ -92,6 +93,13 @@ export class RowView {
     else this.bar.setAttribute("aria-valuenow", String(Math.floor(known * 100)));
     this.bar.setAttribute("aria-label", `${row.title || row.type}, ${STATES[state].word}`);
   }
+}
+
+/** A cell for a button: a row of a grid has nothing but cells. */
+function cell(className, button) {
+  const made = make("span", className, { role: "gridcell" });
+  made.append(button);
+  return made;
 }
 
 function make(name, className, attributes = {}) {
