@@ -69,7 +69,7 @@ export class Account {
     );
     const head = ["Token", "User", "Role", "Expires", "Actions"].map((name) => h("th", { scope: "col" }, name));
     this.#tokens.replaceChildren(
-      h("h3", {}, "Tokens"),
+      h("h2", {}, "Tokens"),
       h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),
       h("p", {}, h("button", { class: "plain", type: "button", onclick: () => this.#make() }, "New token…")),
     );
