@@ -1,6 +1,7 @@
 """What is asked of a server, and what its answers become."""
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -9,7 +10,16 @@ from headway.client import calls
 from headway.client.errors import Redirected
 from headway.client.exchange import Answer
 from headway.core.activity import State
-from headway.core.errors import HeadwayError, InvalidInput, LeaseLost, NotAuthenticated, NotFound, StorageFull, TooMany
+from headway.core.errors import (
+    HeadwayError,
+    InvalidInput,
+    LeaseLost,
+    NotAuthenticated,
+    NotCancellable,
+    NotFound,
+    StorageFull,
+    TooMany,
+)
 from headway.core.lifecycle import Report
 from headway.wire.errors import Unreadable
 from headway.wire.requests import parse_change, parse_new_activity
@@ -122,3 +132,15 @@ def test_a_redirect_is_told_without_its_query() -> None:
 )
 def test_retry_after_is_read_where_it_is_seconds(value: str, seconds: float | None) -> None:
     assert Answer(503, {"retry-after": value}).retry_after == seconds
+
+
+def test_a_page_that_refuses_a_cancel_says_that_it_cannot_be_cancelled() -> None:
+    page = Answer(400, {"content-type": "text/html"}, b"<html><head><title>Bad Request</title></head></html>")
+    with pytest.raises(NotCancellable) as raised:
+        calls.cancel(UUID).read(page)
+    assert raised.value.message == "This activity cannot be cancelled."
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (type(again), again.answer) == (type(raised.value), page)
+    told = answer({"errors": [{"code": 4000, "message": "wait: -1", "status": 400, "reason": "invalid_input"}]}, 400)
+    with pytest.raises(InvalidInput, match="wait: -1"):
+        calls.cancel(UUID).read(told)

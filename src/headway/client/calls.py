@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from headway.client.errors import refusal
 from headway.client.exchange import Answer, Call, Request
 from headway.core.activity import State
+from headway.core.errors import NotCancellable
 from headway.core.lifecycle import Report
 from headway.wire.decode import decode_identity, decode_list, decode_one
 from headway.wire.row import Row
@@ -176,6 +178,8 @@ def _row(answer: Answer) -> Row:
 
 
 def _cancelled(answer: Answer) -> Cancelled:
+    if answer.status == 400:  # a Plex server says no more than that, and it means one thing here
+        raise refusal(answer, NotCancellable)
     answer.require_success()
     return Cancelled(answer.headers.get(STATE))
 

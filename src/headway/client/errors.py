@@ -46,6 +46,7 @@ class Refused(HeadwayError):
     """The server answered with an error."""
 
     answer: Answer
+    _bare: type[HeadwayError] | None = None
 
     @property
     def status_code(self) -> int:
@@ -62,9 +63,9 @@ class Refused(HeadwayError):
         """The body of the answer, as it came."""
         return self.answer.body
 
-    def __reduce__(self) -> tuple[Callable[[Answer], Refused], tuple[Answer]]:
+    def __reduce__(self) -> tuple[Callable[..., Refused], tuple[Answer, type[HeadwayError] | None]]:
         """How it is pickled: the class of most refusals has no name of its own to be found by."""
-        return refusal, (self.answer,)
+        return refusal, (self.answer, self._bare)
 
 
 class ClientError(Refused):
@@ -75,12 +76,16 @@ class ServerError(Refused):
     """The server says that it cannot do what was asked."""
 
 
-def refusal(answer: Answer) -> Refused:
-    """The error that an answer with a status of 400 or more stands for, ours or Plex's, whatever its body."""
+def refusal(answer: Answer, bare: type[HeadwayError] | None = None) -> Refused:
+    """The error that an answer with a status of 400 or more stands for, ours or Plex's, whatever its body.
+
+    ``bare``: what it stands for where nothing but its status says so, as in Plex's pages; None for the usual.
+    """
     meant = decode_error(answer.status, answer.body)
-    kind: type[HeadwayError] = type(meant)
-    error = _both(ClientError if answer.status < 500 else ServerError, kind)(*meant.args)
-    error.answer = answer
+    if bare is not None and answer.content_type != "application/json":
+        meant = bare()
+    error = _both(ClientError if answer.status < 500 else ServerError, type(meant))(*meant.args)
+    error.answer, error._bare = answer, bare
     return error
 
 
