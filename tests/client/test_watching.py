@@ -99,6 +99,10 @@ class TestPlexByEventStream:
         assert watched.told == [("snapshot", [UUID]), ("updated", [UUID]), ("ended", [UUID])]
         assert watched.paths == [EVENTS, "/activities"]
 
+    def test_a_cursor_from_elsewhere_does_not_make_it_one_of_ours(self) -> None:
+        watched = Watched(THEIRS, PING, listing(plex_row()), plex_event("updated"), since="c1")
+        assert watched.told == [("snapshot", [UUID]), ("updated", [UUID])]
+
     def test_what_happened_meanwhile_comes_after_it(self) -> None:
         started = plex_event("started", OTHER)
         watched = Watched(THEIRS, started + plex_event("ended"), listing(plex_row(), plex_row(OTHER)))

@@ -63,6 +63,7 @@ class Watching:
         self.replica: Replica = Replica()
         """The live activities, as far as has been told."""
         self._options = options
+        self._since = since
         self._subscription = Subscription(
             type=type, uuid=uuid, context=context, since=since, transport=transport, jitter=jitter
         )
@@ -128,7 +129,7 @@ class Watching:
     def _take(self, notification: Notification) -> Steps[None]:
         if self._plain is None:
             ours = isinstance(notification, SnapshotNotification | ResyncNotification) or notification.cursor
-            if ours or self._subscription.cursor:
+            if ours or self._subscription.cursor not in (None, self._since):
                 self._plain = False
             else:
                 yield from self._listed()
