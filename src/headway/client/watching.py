@@ -128,8 +128,9 @@ class Watching:
 
     def _take(self, notification: Notification) -> Steps[None]:
         if self._plain is None:
-            ours = isinstance(notification, SnapshotNotification | ResyncNotification) or notification.cursor
-            if ours or self._subscription.cursor not in (None, self._since):
+            # A cursor other than the one we brought along, which the framing repeats, comes from a server that has any.
+            cursors = {notification.cursor, self._subscription.cursor} - {None, self._since}
+            if cursors or isinstance(notification, SnapshotNotification | ResyncNotification):
                 self._plain = False
             else:
                 yield from self._listed()
