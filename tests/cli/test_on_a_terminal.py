@@ -18,6 +18,7 @@ from tests.client.scripted_server import (
     Hang,
     Reply,
     ScriptedServer,
+    as_json,
     eventually,
     free_port,
     listed,
@@ -123,6 +124,10 @@ class TestWatch:
             self.streams = 0
 
         def __call__(self, asked: Asked) -> Reply | Drop:
+            if asked.path == "/identity":
+                return as_json({"MediaContainer": {"size": 0, "machineIdentifier": "x", "version": "1"}})
+            if asked.path.startswith("/activities"):
+                return listed(row(title="Copying [bold]films[/bold]", progress=40, fraction=0.4))
             self.streams += 1
             if self.streams == 2:
                 return Drop()
@@ -136,19 +141,71 @@ class TestWatch:
             assert self.server is not None
             self.server.stopping.wait()
 
-    def test_bars_move_survive_a_lost_connection_and_end_as_lines(self, screen: Screen, env: dict[str, str]) -> None:
+    def test_all_fill_the_screen_survive_a_lost_connection_and_leave_no_trace(
+        self, screen: Screen, env: dict[str, str]
+    ) -> None:
         script = self.Headway()
         with ScriptedServer(script) as script.server:
             watching = [*PROGRAM, "--url", script.server.url, "watch"]
             with login(screen, watching, env) as started:
                 shows(screen, "40%")
-                shows(screen, "Nothing is running")
+                shows(screen, "✔ succeeded")
+                shows(screen, "● live")
+                screen.type("?")
+                shows(screen, "ask the activity to stop")
                 screen.type("\x03")
                 assert started.wait(60) == 0
-        assert "✔ succeeded  Copying [bold]films[/bold]" in lines(screen)
+        assert "Copying [bold]films[/bold]" in screen.output.decode()
+        assert "reconnecting since" in screen.output.decode()
+        for on, off in (
+            (b"\x1b[?1049h", b"\x1b[?1049l"),
+            (b"\x1b[?25l", b"\x1b[?25h"),
+            (b"\x1b[?1000h", b"\x1b[?1000l"),
+        ):
+            assert screen.output.rfind(off) > screen.output.rfind(on) >= 0
+        assert screen.modes() == screen.modes_before
+
+    def test_a_signal_leaves_no_trace_either(self, screen: Screen, env: dict[str, str]) -> None:
+        script = self.Headway()
+        with (
+            ScriptedServer(script) as script.server,
+            login(screen, [*PROGRAM, "--url", script.server.url, "watch"], env) as started,
+        ):
+            shows(screen, "● live")
+            started.terminate()
+            assert started.wait(60) == 0
+        assert screen.output.rfind(b"\x1b[?1049l") > screen.output.rfind(b"\x1b[?1049h") >= 0
+        assert screen.modes() == screen.modes_before
+
+    def test_one_is_a_bar_that_ends_as_a_line(self, screen: Screen, env: dict[str, str]) -> None:
+        script = self.Headway()
+        with ScriptedServer(script) as script.server:
+            watching = [*PROGRAM, "--url", script.server.url, "watch", UUID]
+            with login(screen, watching, env) as started:
+                shows(screen, "40%")
+                assert started.wait(60) == 0
+        assert lines(screen)[-1].startswith("✔ succeeded  Copying [bold]films[/bold]")
         assert "trying again" in screen.output.decode()
-        assert screen.output.rfind(b"\x1b[?25h") > screen.output.rfind(b"\x1b[?25l")
-        assert UUID[:8] in screen.output.decode()
+
+    @pytest.mark.parametrize(("options", "more"), [(["--plain"], {}), ([], {"TERM": "dumb"})], ids=["asked", "dumb"])
+    def test_lines_where_they_are_asked_for_or_all_there_is(
+        self, screen: Screen, env: dict[str, str], options: list[str], more: dict[str, str]
+    ) -> None:
+        script = self.Headway()
+        with ScriptedServer(script) as script.server:
+            watching = [*PROGRAM, "--url", script.server.url, "watch", *options]
+            with login(screen, watching, {**env, **more}) as started:
+                shows(screen, "succeeded")
+                screen.type("\x03")
+                assert started.wait(60) == 0
+        assert b"\x1b[" not in screen.output
+
+    def test_a_server_that_is_not_there_is_one_line(self, screen: Screen, env: dict[str, str]) -> None:
+        url = f"http://127.0.0.1:{free_port()}"
+        with login(screen, [*PROGRAM, "--url", url, "watch"], env) as started:
+            assert started.wait(60) == 3
+        assert lines(screen)[0].startswith(f"Error: cannot reach {url}")
+        assert b"\x1b[?1049h" not in screen.output
 
 
 @pytest.mark.parametrize("more", [{}, {"NO_COLOR": "1"}], ids=["coloured", "plain"])

@@ -35,8 +35,10 @@ FRAME = 0.1
 IDLE = 0.25
 """Seconds between two drawings while nothing is told, but times go on and bars move."""
 
+_SHORTEST = 12
+"""Characters of a title that are quoted, however narrow the screen."""
+
 _ORDER = ("running", "stalled", "asking", "asked", "cancelling", "overdue")
-_HIDES_FILTER = "-hidden"
 
 
 class WatchApp(App[None]):
@@ -44,7 +46,9 @@ class WatchApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    Screen { layers: base; }
+    RowList, VerticalScroll { scrollbar-background: ansi_default; scrollbar-background-hover: ansi_default;
+        scrollbar-background-active: ansi_default; scrollbar-color: ansi_blue; scrollbar-color-hover: ansi_blue;
+        scrollbar-color-active: ansi_bright_blue; scrollbar-corner-color: ansi_default; }
     #words { color: $text-muted; }
     #body { height: 1fr; layout: vertical; }
     #body.-wide { layout: horizontal; }
@@ -54,14 +58,13 @@ class WatchApp(App[None]):
     #body.-wide #details { height: 1fr; width: 45%; border-top: none; border-left: solid $primary; }
     #heads { text-style: dim; }
     #filter { height: 1; border: none; padding: 0; }
-    #filter.-hidden { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Leave"),
         Binding("ctrl+c", "quit", show=False, priority=True),
         Binding("c", "cancel", "Cancel"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("tab", "tab", "History", key_display="⇥", priority=True),
         Binding("1", "tab('live')", show=False),
@@ -76,7 +79,7 @@ class WatchApp(App[None]):
 
     def __init__(self, feed: Feed, clock: Clock, *, server: str, frame: float | None = FRAME) -> None:
         """``server``: what to call it. ``frame``: seconds between drawings; None leaves ``tick`` to the caller."""
-        super().__init__()
+        super().__init__(ansi_color=True)
         self.theme = "ansi-dark"  # the terminal's own sixteen colours, on whatever background it has
         self.failure: HeadwayError | None = None
         """Why it could not go on."""
@@ -103,11 +106,12 @@ class WatchApp(App[None]):
                 yield RowList(self._past, self._past_columns, self._clock, id="history")
             yield Details(id="details")
         yield Words(id="said")
-        yield Input(placeholder="words, state:failed, type:library.", id="filter", compact=True, classes=_HIDES_FILTER)
+        yield Input(placeholder="words, state:failed, type:library.", id="filter", compact=True)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
+        self.query_one("#filter").display = False
         self.query_one("#live").focus()
         self.run_worker(self._watch(), exit_on_error=True)
         if self._frame is not None:
@@ -202,14 +206,15 @@ class WatchApp(App[None]):
         row = None if self._asked is None else self._model.get(self._asked)
         if stage is None or row is None:
             return self._said
-        return Text(" ").append(cells.legible(shortened(wording.name(row), 60)), "bold").append(f" {stage}")
+        return self._about(row).append(stage)
+
+    def _about(self, row: Row) -> Text:
+        name = cells.legible(shortened(wording.name(row), max(_SHORTEST, self.size.width // 3)))
+        return Text(" ").append(name, "bold").append(": ")
 
     def _say(self, words: str, row: Row | None = None) -> None:
         self._asked = None
-        self._said = Text(" ", "yellow")
-        if row is not None:
-            self._said.append(cells.legible(shortened(wording.name(row), 60)), "bold").append(" ")
-        self._said.append(clean(words))
+        self._said = (Text(" ") if row is None else self._about(row)).append(clean(words), "yellow")
         self.tick()
 
     # What the user does
@@ -241,11 +246,16 @@ class WatchApp(App[None]):
         """The filter stays; its line goes when it is empty."""
         self._leave_filter()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """While a filter is typed, or something else is open, these keys are its own."""
+        taken = len(self.screen_stack) > 1 or self.query_one("#filter").has_focus
+        return not (action == "filter" and taken) and not (action == "tab" and len(self.screen_stack) > 1)
+
     def action_filter(self) -> None:
         """Type a filter."""
         line = self.query_one("#filter", Input)
-        line.remove_class(_HIDES_FILTER)
-        line.focus()
+        line.display = True
+        self.screen.set_focus(line)
 
     def action_close(self) -> None:
         """Close what is open, the latest first."""
@@ -258,8 +268,8 @@ class WatchApp(App[None]):
 
     def _leave_filter(self) -> None:
         line = self.query_one("#filter", Input)
-        line.add_class(_HIDES_FILTER)
-        self._rows.focus()
+        line.display = False
+        self.screen.set_focus(self._rows)
 
     def action_details(self) -> None:
         """Open or close the details."""

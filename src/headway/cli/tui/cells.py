@@ -42,6 +42,7 @@ BARS = {
     "failed": Bar("━", "·"),
     "cancelled": Bar("━", "·"),
 }
+_PLAIN = Style()  # and not None, which filters of colours trip over
 _ENDED = Bar("━", "·")
 _STYLES = {"asking": "yellow", "asked": "yellow"}
 _ICONS = {"asking": "◌", "asked": "◌"}
@@ -147,7 +148,9 @@ def live_columns(width: int, *, owners: bool) -> list[Column]:
         Column("TITLE", 0, title),
         Column("", room, bar, narrowest=60),
         Column("DONE", 4, _text(lambda row, now: wording.percent(row)), right=True),
-        Column("COUNT", 20, _text(lambda row, now: wording.counts(row)), narrowest=120, right=True),
+        Column(
+            "COUNT", 20 if width < 160 else 26, _text(lambda row, now: wording.counts(row)), narrowest=120, right=True
+        ),
         Column("SPEED", 12, _text(lambda row, now: wording.speed(row), "dim"), narrowest=105, right=True),
         Column("LEFT", 6, _text(wording.remaining), narrowest=70, right=True),
         Column("TIME", 6, _text(wording.elapsed, "dim"), narrowest=50, right=True),
@@ -181,7 +184,7 @@ def segments(line: Line, columns: Sequence[Column], now: float) -> list[Segment]
     for column in columns:
         text, style = column.cell(line, now, column.width)
         look = Style.parse("dim") if line.fading else Style.parse(style)
-        found += (Segment(fit(text, column.width, right=column.right), look), Segment(" "))
+        found += (Segment(fit(text, column.width, right=column.right), look), Segment(" ", _PLAIN))
     return found[:-1]
 
 
@@ -197,7 +200,7 @@ def _owner(owners: bool) -> list[Column]:
 
 def _chosen(width: int, *columns: Column) -> list[Column]:
     chosen = [column for column in columns if width >= column.narrowest]
-    rest = width - sum(column.width + 1 for column in chosen)
+    rest = width + 1 - sum(column.width + 1 for column in chosen)
     return [column if column.width else column._replace(width=max(1, rest)) for column in chosen]
 
 

@@ -32,6 +32,11 @@ HELP = (
     ("q, Ctrl-C", "leave"),
 )
 
+STATES = (
+    "What is overdue was asked to stop, and has not. What is stalled has said nothing for long."
+    " What is lost was given up: nobody knows whether it still runs."
+)
+
 
 class Question(ModalScreen[bool]):
     """Whether an activity is really to be asked to stop."""
@@ -92,8 +97,7 @@ class Help(ModalScreen[None]):
         text = Text()
         for keys, does in HELP:
             text.append(f"{keys:<11} ", "bold").append(f"{does}\n")
-        text.append("\nStates: what is overdue was asked to stop and has not, what is stalled says nothing any more,\n")
-        text.append("what is lost was given up: nobody knows whether it still runs.", "default")
+        text.append(f"\n{STATES}")
         with VerticalScroll():
             yield Static(text, markup=False)
 

@@ -193,7 +193,7 @@ class RowList(ScrollView, can_focus=True):
         """A line of what is in sight."""
         if self._drawn_from != self.scroll_offset.y or y >= len(self._drawn):
             self._drawn, self._drawn_from = self._draw(), self.scroll_offset.y
-        return self._drawn[y] if y < len(self._drawn) else Strip.blank(self.size.width)
+        return self._drawn[y] if y < len(self._drawn) else Strip.blank(self.size.width, _PLAIN)
 
     def select(self, index: int) -> None:
         """Move the cursor to a line, which comes into sight."""
@@ -260,7 +260,7 @@ class RowList(ScrollView, can_focus=True):
         for index in range(top, min(top + height, len(self._places))):
             strip = Strip(cells.segments(self._source.line(self._places[index]), columns, now), width)
             drawn.append(_under_cursor(strip) if index == self._cursor else strip)
-        return [*drawn, *(Strip.blank(width) for _ in range(height - len(drawn)))]
+        return [*drawn, *(Strip.blank(width, _PLAIN) for _ in range(height - len(drawn)))]
 
 
 class Details(VerticalScroll):
@@ -310,3 +310,4 @@ def _under_cursor(strip: Strip) -> Strip:
 
 
 _CURSOR = Style(reverse=True)
+_PLAIN = Style()
