@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 
-import certifi
 import pytest
 
-from headway.client import Client, Retries
+from headway.client import (
+    ActivityNotification,
+    Client,
+    Kind,
+    NotFound,
+    Retries,
+    SnapshotNotification,
+    State,
+)
 from headway.client.options import TIMEOUT
 from headway.client.scanning import SETTLE
 from headway.client.subscription import SILENCE
+from tests.certificates import self_signed
+from tests.client.scripted_server import Asked, Reply, ScriptedServer
 from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
@@ -42,7 +54,9 @@ class Reader:
             "http://plex.example:32400": plex.url,
             '"PLEX-TOKEN"': repr(plex.token),
             '"TOKEN"': repr(server.token),
-            '"ca.pem"': repr(certifi.where()),
+            "https://headway.example": _secured(resources, folder).url.replace("http:", "https:"),
+            "http://proxy.example:3128": resources.enter_context(ScriptedServer(_identity)).url,
+            '"ca.pem"': repr(str(folder / "cert.pem")),
         }
         self.program = Program(here)
         resources.callback(self._stop)
@@ -84,6 +98,22 @@ class Reader:
                 os.killpg(shell.pid, signal.SIGKILL)
 
 
+def _identity(asked: Asked) -> Reply:
+    """What a server says of itself; a proxy is asked for the whole address."""
+    assert asked.path.endswith("/identity")
+    members = {"size": 0, "claimed": True, "machineIdentifier": "0" * 40, "version": "1.0"}
+    return Reply(200, json.dumps({"MediaContainer": members}).encode(), {"Content-Type": "application/json"})
+
+
+def _secured(resources: ExitStack, folder: Path) -> ScriptedServer:
+    """A server that speaks TLS, with a certificate that only its readers know."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*self_signed(folder, "127.0.0.1"))
+    server = ScriptedServer(_identity)
+    server._http.socket = context.wrap_socket(server._http.socket, server_side=True)
+    return resources.enter_context(server)
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with ExitStack() as resources:
@@ -111,6 +141,31 @@ def test_the_numbers_are_those_that_hold() -> None:
     assert f"for up to {retries.max_elapsed_time:g} seconds" in page
     assert f"dead after {SILENCE:g} seconds" in page
     assert f"`settle` seconds ({SETTLE:g})" in page
+
+
+def test_a_plex_server_has_what_the_table_says_and_no_more() -> None:
+    with PlexMediaServer() as server, Client(server.url, server.token) as client:
+        uuid = server.start("a.b", cancellable=True)
+        activities = client.activities
+        assert len(activities.list(type="c.d").rows) == len(server.activities) > 1
+        missing: list[Callable[[], object]] = [
+            lambda: activities.get(uuid),
+            lambda: activities.history(),
+            lambda: activities.create("a.b"),
+            lambda: activities.report(uuid),
+            lambda: activities.finish(uuid, State.FAILED),
+        ]
+        for call in missing:
+            with pytest.raises(NotFound):
+                call()
+        with activities.watch(type="a.b", since="cursor") as watch:
+            assert [told.rows[0].uuid for told in islice(watch, 1) if isinstance(told, SnapshotNotification)] == [uuid]
+            assert activities.cancel(uuid, wait=1, force=True).state is None
+            ended = next(watch)
+            assert isinstance(ended, ActivityNotification) and (ended.kind, ended.row.state) == (Kind.ENDED, None)
+        with pytest.raises(NotFound):
+            activities.wait(uuid)
+        assert [told for told in activities.follow(uuid) if isinstance(told, ActivityNotification)] == []
 
 
 def test_its_links_lead_somewhere() -> None:
