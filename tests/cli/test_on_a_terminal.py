@@ -22,6 +22,7 @@ from tests.client.scripted_server import (
     eventually,
     free_port,
     listed,
+    refused,
     row,
 )
 from tests.operations.process.screen import Screen, login
@@ -206,6 +207,20 @@ class TestWatch:
             assert started.wait(60) == 3
         assert lines(screen)[0].startswith(f"Error: cannot reach {url}")
         assert b"\x1b[?1049h" not in screen.output
+
+    def test_a_token_that_opens_nothing_is_one_line_too(self, screen: Screen, env: dict[str, str]) -> None:
+        def refusing(asked: Asked) -> Reply:
+            if asked.path == "/identity":
+                return as_json({"MediaContainer": {"size": 0, "machineIdentifier": "x", "version": "1"}})
+            return refused(401, "not_authenticated", "User could not be authenticated")
+
+        with (
+            ScriptedServer(refusing) as server,
+            login(screen, [*PROGRAM, "--url", server.url, "watch"], env) as started,
+        ):
+            assert started.wait(60) == 4
+        assert lines(screen)[0] == "Error: User could not be authenticated"
+        assert screen.modes() == screen.modes_before
 
 
 @pytest.mark.parametrize("more", [{}, {"NO_COLOR": "1"}], ids=["coloured", "plain"])

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,24 @@ def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
             watching.stdout.close()
             assert watching.stderr.read() == b""
             eventually(lambda: watching.poll() is not None)
+
+
+def test_textual_is_imported_only_where_it_fills_a_screen(tmp_path: Path) -> None:
+    code = (
+        "import sys; from headway.cli import headway\n"
+        "headway(sys.argv[1:], standalone_mode=False)\n"
+        "print('textual' in sys.modules, file=sys.stderr)"
+    )
+    with ScriptedServer(Headway([snapshot(row()), event(Kind.ENDED, state="succeeded")])) as server:
+        arguments = [sys.executable, "-c", code, "watch", UUID, "--url", server.url]
+        done = subprocess.run(arguments, env=environment(tmp_path), capture_output=True, text=True, timeout=60)
+    assert "succeeded" in done.stdout
+    assert done.stderr.splitlines()[-1] == "False"
+
+
+def test_plain_is_the_same_where_there_is_no_terminal(tmp_path: Path) -> None:
+    for options in ([], ["--plain"]):
+        script = Headway([snapshot(row()), event(Kind.ENDED, state="succeeded")])
+        with ScriptedServer(script) as server:
+            result = invoke(tmp_path, "watch", UUID, "--url", server.url, *options)
+        assert [line.split()[1] for line in result.stdout.splitlines()] == ["running", "ended"]

@@ -3,7 +3,7 @@
 import pytest
 
 from headway.cli.tui.feed import ClientFeed
-from headway.client import AsyncClient, NotFound, SnapshotNotification
+from headway.client import AsyncClient, HeadwayError, NotFound, SnapshotNotification
 from tests.cli.test_watch import STREAM, snapshot
 from tests.client.scripted_server import UUID, Asked, Drop, Reply, ScriptedServer, listed, row
 
@@ -26,7 +26,7 @@ def headway(asked: Asked) -> Reply | Drop:
 
 
 async def test_it_watches_reads_and_cancels_what_the_client_does() -> None:
-    connections = []
+    connections: list[HeadwayError | None] = []
     with ScriptedServer(headway) as server:
         async with AsyncClient(server.url, "token") as client:
             feed = ClientFeed(client, type="command.test")

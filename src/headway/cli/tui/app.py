@@ -63,6 +63,7 @@ class WatchApp(App[None]):
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Leave"),
         Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
         Binding("c", "cancel", "Cancel"),
         Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("enter", "details", "Details", key_display="⏎"),
