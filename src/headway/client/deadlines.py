@@ -74,7 +74,7 @@ def install(client: httpx2.Client) -> None:
 
 class _Backend(httpcore2.SyncBackend):
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kw: Any) -> _Stream:
-        return _Stream(super().connect_tcp(host, port, _left(timeout), *args, **kw))
+        return _Stream(super().connect_tcp(host, port, _left(timeout, httpcore2.ConnectTimeout), *args, **kw))
 
 
 class _Stream(httpcore2.NetworkStream):
@@ -83,11 +83,11 @@ class _Stream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         _wait_on(self._stream)
-        return self._stream.read(max_bytes, _left(timeout))
+        return self._stream.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         _wait_on(self._stream)
-        self._stream.write(buffer, _left(timeout))
+        self._stream.write(buffer, _left(timeout, httpcore2.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -96,7 +96,7 @@ class _Stream(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
         _wait_on(self._stream)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout, httpcore2.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
@@ -108,9 +108,12 @@ def _wait_on(stream: httpcore2.NetworkStream) -> None:
         line.wait_on(stream)
 
 
-def _left(timeout: float | None) -> float | None:
+def _left(timeout: float | None, late: type[httpcore2.TimeoutException]) -> float | None:
+    """Seconds that are left of a timeout. Raises ``late``: a flood keeps nobody waiting, but must end, too."""
     deadline: float | None = getattr(_thread, "deadline", None)
     if deadline is None:
         return timeout
-    left = max(0.001, deadline - time.monotonic())  # 0 would mean: do not wait at all, which is another error
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise late("the deadline is over")
     return left if timeout is None else min(timeout, left)

@@ -52,7 +52,7 @@ def decode_document(text: bytes | str) -> dict[str, Any]:
     """The members of a JSON object. Raises ``Unreadable``."""
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise Unreadable("JSON, but not an object")

@@ -152,7 +152,7 @@ def _told(body: bytes) -> dict[str, Any]:
     """The first error of a JSON body; nothing when there is none to be read."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     found = document.get("errors") if isinstance(document, dict) else None
     first = found[0] if isinstance(found, list) and found else None
