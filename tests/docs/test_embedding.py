@@ -10,37 +10,16 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.docs.pages import DOCS, Block, blocks, broken_links, packed, pattern
 from tests.examples.site import ROOT, Site, running
 
-PAGE = (ROOT / "docs" / "embedding.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+PAGE = (DOCS / "embedding.md").read_text()
+STEPS = list(blocks(PAGE, "python", "sh"))
 ADDRESS = "http://localhost:8000"
-UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PATIENCE = 120.0
-
-
-class Step(NamedTuple):
-    """One thing the reader does."""
-
-    language: str
-    text: str
-    shown: str | None
-    """What the page says is printed."""
-
-
-def steps() -> Iterator[Step]:
-    blocks = [(match[1], match[2], match.end()) for match in BLOCK.finditer(PAGE)]
-    for place, (language, text, end) in enumerate(blocks):
-        follows = PAGE[end:].startswith(("\n```json\n", "\n```text\n"))
-        if language in ("python", "sh"):
-            yield Step(language, text, blocks[place + 1][1] if follows else None)
-
-
-STEPS = list(steps())
 
 
 class Reader:
@@ -52,7 +31,7 @@ class Reader:
         self._app = "main:app"
         self._site: Site | None = None
 
-    def take(self, step: Step) -> str | None:
+    def take(self, step: Block) -> str | None:
         """Do it; what is printed, if anything is."""
         first, _, rest = step.text.partition("\n")
         if step.language == "python":
@@ -112,19 +91,6 @@ class Reader:
         self._site = None
 
 
-def pattern(shown: str) -> re.Pattern[str]:
-    """What the page shows as a pattern, in which white space does not count, an ellipsis is anything and ids differ."""
-    parts = re.split(f"({UUID}|…)", packed(shown))
-    return re.compile(
-        "".join(".*" if part == "…" else UUID if re.fullmatch(UUID, part) else re.escape(part) for part in parts),
-        re.DOTALL,
-    )
-
-
-def packed(text: str) -> str:
-    return "".join(text.split())
-
-
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with ExitStack() as resources:
@@ -132,7 +98,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.text.splitlines()[0][:50])
-def test_each_step_of_the_page_does_what_it_says(reader: Reader, step: Step) -> None:
+def test_each_step_of_the_page_does_what_it_says(reader: Reader, step: Block) -> None:
     printed = reader.take(step)
     if step.shown is not None:
         assert printed is not None
@@ -146,9 +112,4 @@ def test_every_block_is_a_step_or_what_one_prints() -> None:
 
 
 def test_its_links_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", line[3:]).lower().replace(" ", "-") for line in re.findall(r"^## .*$", PAGE, re.M)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        found = target[1:] in headings if target.startswith("#") else (ROOT / "docs" / target).exists()
-        assert found, target
+    assert broken_links(PAGE) == []
