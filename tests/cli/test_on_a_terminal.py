@@ -219,7 +219,7 @@ class TestWatch:
             login(screen, [*PROGRAM, "--url", server.url, "watch"], env) as started,
         ):
             assert started.wait(60) == 4
-        assert lines(screen)[0] == "Error: User could not be authenticated"
+        assert "Error: User could not be authenticated" in lines(screen)[0]
         assert screen.modes() == screen.modes_before
 
 
