@@ -43,11 +43,11 @@ async def test_the_root_is_what_clients_open_a_connection_with(whole: Whole) -> 
     assert [child.attrib for child in root] == [{"count": "1", "key": "activities", "title": "activities"}]
 
 
-async def test_the_root_is_401_without_a_token_but_a_page_for_browsers(whole: Whole) -> None:
+async def test_the_root_is_401_without_a_token_but_sends_browsers_to_the_dashboard(whole: Whole) -> None:
     for token in (None, "wrong"):
         assert (await whole.ask("GET", "/", token, [("Accept", "*/*")])).status == 401
-        page = await whole.ask("GET", "/", token, [BROWSER])
-        assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        sent = await whole.ask("GET", "/", token, [BROWSER])
+        assert (sent.status, sent.headers["location"], sent.body) == (303, "web/", b"")
     assert (await whole.ask("GET", "/activities", None, [BROWSER])).status == 401
 
 

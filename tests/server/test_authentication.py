@@ -117,7 +117,8 @@ async def test_the_public_paths_do_not_ask_who_it_is(app: Starlette, service: Se
 async def test_it_holds_where_the_application_is_mounted(app: Starlette) -> None:
     host = Starlette(routes=[Mount("/headway", app)])
     assert await status(host, "GET", "/headway/identity") == 200
-    assert await status(host, "GET", "/headway/", headers=BROWSER) == 200
+    assert await status(host, "GET", "/headway/", headers=BROWSER) == 303
+    assert await status(host, "GET", "/headway/web/") == 200
     for path in ("/headway/activities", "/headway/headway/identity", "/headway/activities/identity", "/headway/"):
         assert await status(host, "GET", path) == 401
     good = [("x-plex-token", "good")]

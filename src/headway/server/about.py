@@ -8,15 +8,9 @@ from starlette.responses import Response
 from headway.core.policy import Action
 from headway.server.answers import answer, format_of, header, permitted
 from headway.server.service import Service
+from headway.server.web.assets import to_dashboard
 from headway.wire.formats import Format, wants_page
 from headway.wire.server import encode_identity, encode_root
-
-_PAGE = b"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Headway</title></head>
-<body><h1>Headway is running</h1>
-<p>It shows, follows and stops the long-running operations of this server. Programs talk to it over HTTP, described in
-<a href="openapi.json">openapi.json</a>; in a terminal, try <code>headway watch</code>.</p></body></html>
-"""
 
 
 class About:
@@ -26,9 +20,9 @@ class About:
         self._service = service
 
     async def root(self, request: Request) -> Response:
-        """``GET /``: what clients open a connection with; a page for browsers."""
+        """``GET /``: what clients open a connection with; browsers are sent to the dashboard."""
         if wants_page(header(request.headers, "accept")):
-            return Response(_PAGE, media_type="text/html")
+            return await to_dashboard(request)
         permitted(request, Action.READ)
         format = format_of(request)
         return answer(encode_root(self._service.server, format), format)

@@ -15,11 +15,12 @@ from starlette.types import Lifespan, Receive, Scope, Send
 from headway.core.errors import HeadwayError
 from headway.server.about import About
 from headway.server.answers import refusal
-from headway.server.authentication import Authentication
+from headway.server.authentication import PUBLIC, Authentication
 from headway.server.openapi import document
 from headway.server.resources import Resources
 from headway.server.service import Service
 from headway.server.streams import Streams
+from headway.server.web.assets import ROOT, Assets, to_dashboard
 
 
 def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
@@ -27,9 +28,13 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
 
     What guards a server that listens by itself (``server.guard``) is not in it: a host application has its own.
     """
+    assets = Assets.load()
+    authentication = Middleware(
+        Authentication, identify=service.identify, clock=service.activities.clock, public=PUBLIC | assets.paths
+    )
     app = Starlette(
-        routes=routes(service),
-        middleware=[Middleware(Authentication, identify=service.identify, clock=service.activities.clock)],
+        routes=[*routes(service), *pages(assets)],
+        middleware=[authentication],
         exception_handlers={HeadwayError: _refuse, HTTPException: _refuse, Exception: _refuse},
         lifespan=lifespan,
     )
@@ -38,7 +43,7 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
 
 
 def routes(service: Service) -> list[BaseRoute]:
-    """Every path there is."""
+    """Every path that programs use."""
     about, resources, streams = About(service), Resources(service), Streams(service)
     return [
         Route("/", about.root),
@@ -52,6 +57,15 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),
         WebSocketRoute("/:/websockets/notifications", _Application(streams.socket)),
         WebSocketRoute("/:/websocket/notifications", _Application(streams.socket)),
+    ]
+
+
+def pages(assets: Assets) -> list[BaseRoute]:
+    """The dashboard. It comes last: what is none of the paths above may be one of its files."""
+    return [
+        Route("/web", to_dashboard, include_in_schema=False),
+        Route(ROOT, assets.get, include_in_schema=False),
+        Route(ROOT + "{path:path}", assets.get, include_in_schema=False),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,16 +14,21 @@ from headway.server.identity.identify import Identify, identified
 from headway.wire.formats import wants_page
 
 PUBLIC = frozenset({"/identity", "/health", "/ready", "/openapi.json"})
-"""What needs no token: nothing there depends on anybody's data."""
+"""What needs no token, beside the files of the dashboard: nothing there depends on anybody's data."""
+
+LOGIN = ("POST", "/web/session")
+"""Who asks this has no cookie yet; the token or link is in the body."""
 
 
 class Authentication:
     """ASGI middleware: puts the grant into the scope, or answers 401, to a WebSocket at its handshake."""
 
-    def __init__(self, app: ASGIApp, identify: Identify, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, clock: Clock, public: Container[str] = PUBLIC) -> None:
+        """``public``: the paths that need no token."""
         self._app = app
         self._identify = identify
         self._clock = clock
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -38,7 +45,7 @@ class Authentication:
         if scope["type"] != "http":
             return False
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        return path in PUBLIC or (path == "/" and _is_browser(scope))
+        return path in self._public or (scope["method"], path) == LOGIN or (path == "/" and _is_browser(scope))
 
 
 def _is_browser(scope: Scope) -> bool:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 from headway.server.openapi import samples
 from headway.server.openapi.parts import (
-    HTML,
     JSON,
     XML,
     Node,
+    header,
     media,
     operation,
     response,
     schema,
-    text,
     without_body,
 )
 from headway.server.openapi.refusals import bodies, refusals
@@ -38,13 +37,17 @@ def paths() -> Mapping[str, Node]:
 
 
 def _root() -> Node:
-    content = {JSON: media("Root"), XML: {"schema": schema("Root")}, **text(HTML)}
+    content = {JSON: media("Root"), XML: {"schema": schema("Root")}}
+    location = header("Where the dashboard is, relative to this path.", {"type": "string", "format": "uri-reference"})
     return operation(
         "getRoot",
         _TAG,
         "What clients open a connection with",
-        "A browser, which prefers `text/html`, gets a page and needs no token for it.",
-        {200: response("What the server is, or the page.", content)},
+        "A browser, which prefers `text/html`, is sent to the dashboard and needs no token for that.",
+        {
+            200: response("What the server is.", content),
+            303: response("The dashboard is elsewhere.", headers={"Location": location}),
+        },
         refusals(401),
     )
 
