@@ -181,6 +181,15 @@ class TestList:
             assert "ID" in person.lines[2]
             assert person.titles == ["Backup", "Films", "Music", "Scan"]
 
+    async def test_details_stand_beside_the_list_where_there_is_room(self) -> None:
+        async with watching(*FAMILY) as person:
+            await person.types("enter")
+            tops = [next(y for y, line in enumerate(person.lines) if "progress" in line)]
+            await person.pilot.resize_terminal(200, 24)
+            await person.pilot.pause()
+            tops.append(next(y for y, line in enumerate(person.lines) if "progress" in line))
+            assert tops[0] > 10 > tops[1]
+
 
 class TestConnection:
     async def test_a_lost_one_is_always_in_sight(self) -> None:

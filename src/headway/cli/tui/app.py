@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -34,6 +35,9 @@ FRAME = 0.1
 
 IDLE = 0.25
 """Seconds between two drawings while nothing is told, but times go on and bars move."""
+
+_WIDE = 140
+"""Columns of a screen on which the details stand beside the list."""
 
 _SHORTEST = 12
 """Characters of a title that are quoted, however narrow the screen."""
@@ -120,9 +124,9 @@ class WatchApp(App[None]):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # or the terminal would stay as we have made it
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """The details stand beside the list where there is room."""
-        self.query_one("#body").set_class(self.size.width >= 140, "-wide")
+        self.query_one("#body").set_class(event.size.width >= _WIDE, "-wide")
         self.call_after_refresh(self.tick)
 
     # What is told, and drawn
