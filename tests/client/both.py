@@ -13,7 +13,11 @@ import pytest
 
 from headway.client import AsyncClient, Client
 from headway.client.replica import Replica
-from tests.client.streams import told
+from headway.core.errors import HeadwayError
+from headway.wire.notifications import ActivityNotification, SnapshotNotification
+from headway.wire.row import Row
+from tests.client.scripted_server import eventually
+from tests.client.streams import lives, told
 
 DRIVERS = pytest.mark.parametrize("driver", ["sync", "async"])
 HANGS = 30.0
@@ -101,3 +105,49 @@ class Looking(Iterator[Any]):
     def first(self, count: int) -> list[tuple[str, list[str]]]:
         """So many notifications, in short."""
         return [told(next(self)) for _ in range(count)]
+
+
+class Recorder:
+    """Reads a watch to its end, beside the test."""
+
+    def __init__(self, looking: Looking) -> None:
+        self.told: list[Any] = []
+        self.error: HeadwayError | None = None
+        self._looking = looking
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        eventually(lambda: self.told or self.error)  # the snapshot: from now on nothing is missed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._looking.close()
+        self._thread.join(HANGS)
+        assert not self._thread.is_alive()
+
+    def life(self, uuid: str) -> list[str]:
+        """What was told of an activity, but its updates; being in a snapshot is ``there``."""
+        return lives(list(self.told)).get(uuid, [])
+
+    def last(self, uuid: str) -> Row:
+        """The activity as it was last told."""
+        rows = [
+            each.row for each in list(self.told) if isinstance(each, ActivityNotification) and each.row.uuid == uuid
+        ]
+        return rows[-1]
+
+    @property
+    def replica(self) -> Replica:
+        return self._looking.replica
+
+    @property
+    def snapshots(self) -> int:
+        return sum(isinstance(each, SnapshotNotification) for each in list(self.told))
+
+    def _read(self) -> None:
+        try:
+            for notification in self._looking:
+                self.told.append(notification)
+        except HeadwayError as error:
+            self.error = error

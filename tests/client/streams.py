@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from headway.core.view import Kind
@@ -47,3 +48,15 @@ def told(notification: Notification) -> tuple[str, list[str]]:
         return notification.kind.value, [notification.row.uuid]
     assert isinstance(notification, SnapshotNotification)
     return "snapshot", [each.uuid for each in notification.rows]
+
+
+def lives(notifications: Iterable[Notification]) -> dict[str, list[str]]:
+    """What a watcher was told of each activity, but its updates; being in a snapshot is ``there``."""
+    found: dict[str, list[str]] = {}
+    for notification in notifications:
+        if isinstance(notification, SnapshotNotification):
+            for row in notification.rows:
+                found.setdefault(row.uuid, []).append("there")
+        elif isinstance(notification, ActivityNotification) and notification.kind is not Kind.UPDATED:
+            found.setdefault(notification.row.uuid, []).append(notification.kind.value)
+    return found

@@ -15,10 +15,10 @@ from headway.client.reconciling import Reconciler
 from headway.client.replica import Replica
 from headway.core.view import Kind
 from headway.wire.decode import row_from
-from headway.wire.notifications import ActivityNotification, Notification, OtherNotification, SnapshotNotification
+from headway.wire.notifications import ActivityNotification, Notification, OtherNotification
 from headway.wire.row import Row
 from tests.client.scripted_server import OTHER, UUID
-from tests.client.streams import plex_row, told
+from tests.client.streams import lives, plex_row, told
 
 NOW = 1_000.0
 
@@ -195,18 +195,6 @@ class World:
 
 
 STEPS = ("start", "update", "end", "lose", "double", "reorder", "connect", "list", "deliver")
-
-
-def lives(notifications: list[Notification]) -> dict[str, list[str]]:
-    """What a watcher was told of each activity, but its updates; being in a snapshot is ``there``."""
-    found: dict[str, list[str]] = {}
-    for notification in notifications:
-        if isinstance(notification, SnapshotNotification):
-            for row in notification.rows:
-                found.setdefault(row.uuid, []).append("there")
-        elif isinstance(notification, ActivityNotification) and notification.kind is not Kind.UPDATED:
-            found.setdefault(notification.row.uuid, []).append(notification.kind.value)
-    return found
 
 
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), max_size=60))

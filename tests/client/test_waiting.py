@@ -2,6 +2,8 @@
 
 import email.message
 import http.client
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -198,6 +200,22 @@ class TestFollow:
             self.followed(OURS, snapshot("c1"), UNKNOWN)
 
 
+class Proxy(Mapping[str, str]):
+    """Headers of the type that aiohttp has: a mapping with names in any case."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = {name.upper(): value for name, value in headers.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name.upper()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
 class TestActivityOf:
     HEADERS = {"X-Plex-Protocol": "1.0", "x-plex-ACTIVITY": UUID}  # noqa: RUF012 - read only
 
@@ -214,7 +232,9 @@ class TestActivityOf:
         theirs.headers.update(self.HEADERS)
         read = http.client.HTTPResponse.__new__(http.client.HTTPResponse)
         read.headers = message  # type: ignore[assignment]
-        assert [activity_of(each) for each in (ours, theirs, read, message, Answer(200, self.HEADERS))] == [UUID] * 5
+        aiohttp_s = SimpleNamespace(headers=Proxy(self.HEADERS))
+        replies = (ours, theirs, read, message, aiohttp_s, Answer(200, self.HEADERS))
+        assert [activity_of(each) for each in replies] == [UUID] * 6
 
     @pytest.mark.parametrize("reply", [{}, {"X-Plex-Protocol": "1"}, None, 7, httpx2.Response(200), [("a", "b")]])
     def test_one_that_names_none_is_refused(self, reply: Any) -> None:
