@@ -36,7 +36,7 @@ RULES = {
     "stores": Rule(f"{BASE} forks", "msgspec redis nats"),
     # The hub opens a store by its URL, and never names a technology: only the package itself, whose names are two deep.
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
-    "client": Rule("core wire lazy", "msgspec httpx2 httpcore2 wsproto"),
+    "client": Rule("core wire lazy forks track", "msgspec httpx2 httpcore2 wsproto"),
     "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
     "integrations": Rule(HUB, "msgspec starlette tqdm litestar django asgiref"),
     "cli": Rule(SIDES, "msgspec click rich textual uvicorn uvloop httpx2"),

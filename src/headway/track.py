@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import operator
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from headway.reporter import Reporter
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Tracked(Protocol):
+    """What the items are done for: an activity of this process, or a job that is reported to a server."""
+
+    def report(
+        self,
+        progress: float | None = None,
+        *,
+        completed: float | None = None,
+        total: float | None = None,
+        unit: str | None = None,
+    ) -> None:
+        """Say how many are done."""
+
+    def check_cancelled(self) -> None:
+        """Raise if it is to stop."""
 
 
 class Track(Generic[T]):
     """What ``activity.track(items)`` gives: the items, once, each done when the next is asked for."""
 
     def __init__(
-        self, activity: Reporter, items: Iterable[T] | AsyncIterable[T], total: float | None, unit: str | None
+        self, activity: Tracked, items: Iterable[T] | AsyncIterable[T], total: float | None, unit: str | None
     ) -> None:
         self._activity = activity
         self._items = items

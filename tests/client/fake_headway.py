@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from itertools import count
 from typing import Any
 
-from tests.client.scripted_server import Asked, Drop, Hang, Reply, listed, refused, row
+from tests.client.scripted_server import Asked, Drop, Hang, Reply, as_json, listed, refused, row
 
 
 class FakeHeadway:
-    """Starts by key, reports, ends, cancels, and requests that wait; or nothing but trouble."""
+    """Starts by key, reports, ends, cancels, and requests that wait, one or many at once; or nothing but trouble."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, batches: bool = True) -> None:
+        """``batches``: it knows the request about many, as servers of former versions do not."""
+        self.batches = batches
         self.rows: dict[str, dict[str, Any]] = {}
         self.by_key: dict[str, str] = {}
         self.trouble: Reply | Drop | Hang | None = None
@@ -24,6 +27,8 @@ class FakeHeadway:
             return self.trouble
         if asked.method == "POST":
             return self._start(asked)
+        if asked.path == "/activities":
+            return self._change_many(asked) if self.batches else refused(405, "method_not_allowed")
         known = self.rows.get(asked.path.rpartition("/")[2])
         if known is None:
             return refused(404, "not_found")
@@ -53,11 +58,34 @@ class FakeHeadway:
         self.rows[uuid] = row(uuid, **asked.json)
         return listed(self.rows[uuid], status=201)
 
+    def _change_many(self, asked: Asked) -> Reply:
+        items = {item["uuid"]: item for item in asked.json["Activity"]}
+        replies = {
+            uuid: self._change(self.rows[uuid], item) if uuid in self.rows else refused(404, "not_found")
+            for uuid, item in items.items()
+        }
+        errors = [
+            {"uuid": uuid, **json.loads(bytes(reply.body))["errors"][0]}  # type: ignore[arg-type]
+            for uuid, reply in replies.items()
+            if reply.status != 200
+        ]
+        rows = [self.rows[uuid] for uuid, reply in replies.items() if reply.status == 200]
+        with self.changed:
+            if not errors:
+                self.changed.wait_for(lambda: any(_tells(row) for row in rows), float(asked.query.get("wait", 0)))
+            container = {"size": len(rows), "Activity": [row for row in rows if _tells(row)]}
+        return as_json({"MediaContainer": container, "errors": errors}, Preference_Applied="return=minimal")
+
     def _change(self, activity: dict[str, Any], members: dict[str, Any]) -> Reply:
         if activity["state"] == "lost":
             return refused(409, "lease_lost")
         if activity["state"] not in ("running", "cancelling"):
             return refused(409, "already_ended")
+        members = {name: value for name, value in members.items() if name != "uuid"}
         members["Context"] = {**activity.get("Context", {}), **members.get("Context", {})}
         self.change(activity, **members)
         return listed(activity)
+
+
+def _tells(row: dict[str, Any]) -> bool:
+    return bool(row["state"] != "running")

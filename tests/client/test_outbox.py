@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from headway.client.errors import NoConnection, Unreachable
 from headway.client.exchange import Answer, Request
+from headway.client.new_record import NewRecord
 from headway.client.outbox import (
     HEARTBEAT,
     INTERVAL,
@@ -19,7 +20,6 @@ from headway.client.outbox import (
     MAX_RETRY,
     REFUSED,
     RETRY,
-    NewRecord,
     OnLoss,
     Outbox,
 )

@@ -31,12 +31,19 @@ from tests.client.scripted_server import (
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same behaviour at a quicker pace."""
     for name, seconds in {"INTERVAL": 0.01, "RETRY": 0.01, "MAX_RETRY": 0.05, "REFUSED": 0.05}.items():
-        monkeypatch.setattr(f"headway.client.outbox.{name}", seconds)
+        for module in ("outbox", "sender", "listening"):
+            monkeypatch.setattr(f"headway.client.{module}.{name}", seconds, raising=module == "outbox")
+    monkeypatch.setattr("headway.client.sender.ROUND", 0.0)
 
 
 def reporting(server: ScriptedServer | str, timeout: float = 5.0) -> Reporting:
     url = server if isinstance(server, str) else server.url
     return Reporting(Address(url, "t0k3n"), timeout=timeout)
+
+
+def held(server: ScriptedServer) -> list[Asked]:
+    """The requests so far that wait for a cancel of any job."""
+    return [asked for asked in server.asked_for("PATCH") if asked.path == "/activities" and "wait" in asked.query]
 
 
 def test_the_life_of_a_job() -> None:
@@ -184,7 +191,7 @@ class TestCancel:
         headway, reasons = FakeHeadway(), list[str]()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_stop=reasons.append)
-            eventually(lambda: server.asked_for("GET"))
+            eventually(lambda: held(server))
             headway.change(headway.only, state="cancelling", cancelRequested=True)
             eventually(lambda: reasons)
             assert job.stop == "cancel_requested"
@@ -201,10 +208,10 @@ class TestCancel:
 
         with ScriptedServer(hasty) as server, reporting(server) as sender:
             job = sender.start("command.cp")
-            eventually(lambda: len(server.asked_for("GET")) == 2)
+            eventually(lambda: len(server.asked_for("PATCH", "/activities")) == 2)
             headway.change(headway.only, state="cancelling", cancelRequested=True)
             eventually(lambda: job.stop)
-        assert len(server.asked_for("GET")) < 20
+        assert len(server.asked_for("PATCH")) < 20
 
     def test_a_failing_reaction_stops_nothing_else(self, caplog: pytest.LogCaptureFixture) -> None:
         def fail(reason: str) -> None:
@@ -213,7 +220,7 @@ class TestCancel:
         headway = FakeHeadway()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_stop=fail)
-            eventually(lambda: server.asked_for("GET"))
+            eventually(lambda: held(server))
             headway.change(headway.only, state="cancelling", cancelRequested=True)
             eventually(lambda: job.stop)
             job.finish(State.CANCELLED)
@@ -224,7 +231,7 @@ class TestCancel:
         headway = FakeHeadway()
         with ScriptedServer(headway) as server, reporting(server) as sender:
             job = sender.start("command.cp", on_loss=OnLoss.CONTINUE)
-            eventually(lambda: server.asked_for("GET"))
+            eventually(lambda: held(server))
             headway.change(headway.only, state="lost", error="abandoned")
             assert eventually(lambda: job.stop) == "abandoned"
 
@@ -254,13 +261,13 @@ class TestClose:
         return time.monotonic() - began
 
     def test_without_a_server_it_does_not_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.job.UNRECORDED", 3_600.0)
+        monkeypatch.setattr("headway.client.sender.UNRECORDED", 3_600.0)
         self.closing(
             f"http://127.0.0.1:{free_port()}", lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0
         )
 
     def test_with_one_that_hangs_it_waits_no_longer_than_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.job.UNRECORDED", 0.1)
+        monkeypatch.setattr("headway.client.sender.UNRECORDED", 0.1)
         with ScriptedServer(lambda asked: Hang()) as server:
             assert self.closing(server, lambda sender: sender.start("a").finish(State.SUCCEEDED), 3_600.0) < 3_600.0
 

@@ -1,166 +1,223 @@
-"""The handle of a job that is reported: between the job's threads and the sender's."""
+"""The handle of a job that is reported to a server.
+
+It has the names that the embedded reporter has, so that code can move between the two. Reporting never raises into the
+job, and never waits: what cannot be shown is clamped, cleaned or left out, and said once in the log.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
-from typing import Any
+import weakref
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from headway.client.exchange import Answer, Request
-from headway.client.news import fitted
-from headway.client.outbox import Outbox
+from headway.client.delivery import Delivery
+from headway.client.news import fitted, said
 from headway.core.activity import State
-from headway.core.errors import HeadwayError
+from headway.core.errors import Cancelled, HeadwayError
+from headway.track import Track
 from headway.wire import fitting
 from headway.wire.requests import MAX_ERROR
-from headway.wire.row import Row
 
-UNRECORDED = 2.0
-"""Seconds that a job which no server has heard of so far may take to say its last words."""
+if TYPE_CHECKING:
+    from headway.client.reporting import JobOptions, Reporting
 
 Stopped = Callable[[str], None]
 """Told why the job is to stop: ``cancel_requested``, ``abandoned`` or ``lease_lost``. Called in the sender's thread."""
 
+T = TypeVar("T")
 _log = logging.getLogger("headway")
 
 
 class Job:
-    """The handle of one job. Its methods may be called from any thread, and none of them waits."""
+    """One running job, from the inside. Its methods may be called from any thread, and none of them waits.
 
-    def __init__(self, outbox: Outbox, loop: asyncio.AbstractEventLoop, on_stop: Stopped | None) -> None:
-        self._outbox = outbox
-        self._loop = loop
-        self._on_stop = on_stop
-        self._lock = threading.Lock()
-        self._woken = False
-        self._said = asyncio.Event()
-        self._learned = asyncio.Event()
+    As a block (``with`` or ``async with``) it ends with it: ``succeeded``, ``failed`` with the error that left it, or
+    ``cancelled`` if it was asked to stop and did (``Cancelled``, ``asyncio.CancelledError`` or ``KeyboardInterrupt``
+    left it). Without a block, ``finish`` says how it ended.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        reporting: Reporting,
+        *,
+        on_stop: Stopped | None = None,
+        raise_on_cancel: bool = False,
+        parent: Job | None = None,
+    ) -> None:
+        self.cancelled: threading.Event = threading.Event()
+        """Set once it is to stop."""
+        self._delivery = delivery
+        self._reporting = reporting
+        self._raising = raise_on_cancel
+        self._reason: str | None = None
+        self._reactions: list[Stopped] = [] if on_stop is None else [on_stop]
+        delivery.on_stop = self._stop
+        self._parts: weakref.WeakSet[Job] = weakref.WeakSet()
+        if parent is not None:
+            parent._adopt(self)
 
     def __repr__(self) -> str:
-        return f"<Job {self._outbox!r}>"
+        return f"<Job {self._delivery.outbox!r}>"
+
+    def __bool__(self) -> bool:
+        """There is an activity behind it, or will be."""
+        return True
 
     @property
     def uuid(self) -> str | None:
         """The activity it is reported under; None while no server has heard of it."""
-        return self._outbox.uuid
+        return self._delivery.outbox.uuid
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will be sent of it."""
+        return self._delivery.over
 
     @property
     def state(self) -> str | None:
         """The state its activity was last seen in."""
-        return self._outbox.state
+        return self._delivery.outbox.state
 
     @property
     def stop(self) -> str | None:
-        """Why it is to stop; None while it is not."""
-        return self._outbox.stop
+        """Why it, or what it is a part of, is to stop; None while it is not."""
+        return self._reason
 
     @property
     def problem(self) -> HeadwayError | None:
         """What keeps its record from being complete; None while all is well."""
-        return self._outbox.problem
+        return self._delivery.outbox.problem
 
-    def report(self, progress: float | None = None, **news: Any) -> None:
+    @property
+    def cancel_requested(self) -> bool:
+        """True once it is to stop: somebody has asked it to, or its record is lost."""
+        return self.cancelled.is_set()
+
+    def check_cancelled(self) -> None:
+        """Raise ``Cancelled`` once it is to stop: how a job stops where it can."""
+        if self.cancelled.is_set():
+            raise Cancelled(f"the job is to stop: {self._reason}")
+
+    async def wait_cancelled(self) -> str:
+        """Wait until it is to stop; why."""
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: str) -> None:
+            try:
+                loop.call_soon_threadsafe(stopped.set)
+            except RuntimeError:
+                _log.debug("whoever waited for a stop has gone, and its event loop with it")
+
+        self.on_stop(wake)
+        try:
+            await stopped.wait()
+        finally:
+            with self._delivery.lock:
+                if wake in self._reactions:
+                    self._reactions.remove(wake)
+        return self._reason or ""
+
+    def on_stop(self, reaction: Stopped) -> None:
+        """Call it once, when the job is to stop; at once if it already is."""
+        with self._delivery.lock:
+            if self._reason is None:
+                self._reactions.append(reaction)
+                return
+        _react(reaction, self._reason)
+
+    def report(
+        self,
+        progress: float | None = None,
+        *,
+        completed: float | None = None,
+        total: float | None = None,
+        unit: str | None = None,
+        title: str | None = None,
+        subtitle: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        response: Mapping[str, Any] | None = None,
+    ) -> None:
         """Say how the work stands; what is not given stays as it was.
 
         ``progress``: percent 0..100, or -1 for indeterminate; ``completed`` of ``total``, counted in ``unit``;
-        ``title``, ``subtitle``; ``context`` and ``response``, flat, merged into what is there.
+        ``title``, ``subtitle``; ``context`` and ``response``, flat, merged into what is there. Raises ``Cancelled``
+        if that was asked for by ``raise_on_cancel``.
         """
-        report = fitted(progress=progress, **news)
-        with self._lock:
-            self._outbox.report(report)
-        self._wake()
+        self._delivery.report(
+            fitted(
+                progress=progress,
+                completed=completed,
+                total=total,
+                unit=unit,
+                title=title,
+                subtitle=subtitle,
+                context=context,
+                response=response,
+            )
+        )
+        if self._raising:
+            self.check_cancelled()
 
-    def finish(self, state: State, error: str | None = None) -> None:
-        """Say how the work ended; the first word counts."""
-        with self._lock:
-            self._outbox.finish(state, fitting.text(error, MAX_ERROR))
-        self._wake()
+    def track(
+        self, items: Iterable[T] | AsyncIterable[T], *, total: float | None = None, unit: str | None = None
+    ) -> Track[T]:
+        """Go through the items, ``for`` or ``async for``, and report how many are done; stop where asked to.
 
-    def _wake(self) -> None:
-        """Let the sender look, once for any number of reports."""
-        if not self._woken:
-            self._woken = True
-            with suppress(RuntimeError):  # closed: nobody sends any more
-                self._loop.call_soon_threadsafe(self._notice)
+        ``total``: how many there are, if the items themselves do not know. ``unit``: what they are.
+        """
+        return Track(self, items, total, unit)
 
-    # For the sender, in its thread
+    def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
+        """As ``Reporting.start``, below this job: a part of its work, recorded once this one is."""
+        below: JobOptions = {**options, "parent": self}
+        return self._reporting.start(type, **below)
 
-    def _notice(self) -> None:
-        self._woken = False
-        self._said.set()
+    def finish(self, state: State = State.SUCCEEDED, error: str | None = None) -> None:
+        """Say how the work ended; the first word counts. ``error``: why it did not succeed."""
+        self._delivery.finish(state, fitting.text(error, MAX_ERROR))
 
-    async def due(self) -> bool:
-        """Wait until there is something to send; False when there will be nothing more."""
-        while not self._outbox.over:
-            self._said.clear()
-            with self._lock:
-                left = self._outbox.due() - time.monotonic()
-            if left <= 0:
-                return True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._said.wait()
-        return False
+    def __enter__(self) -> Self:
+        return self
 
-    def next(self) -> Request:
-        """What to send."""
-        with self._lock:
-            return self._outbox.next(time.monotonic())
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            self.finish()
+        elif self.cancel_requested and isinstance(error, Cancelled | asyncio.CancelledError | KeyboardInterrupt):
+            self.finish(State.CANCELLED)
+        else:
+            self.finish(State.FAILED, said(error))
 
-    def answered(self, answer: Answer) -> None:
-        """What came of it."""
-        self._learn(partial(self._outbox.answered, answer))
+    async def __aenter__(self) -> Self:
+        return self
 
-    def unanswered(self, error: HeadwayError) -> None:
-        """Nothing came of it."""
-        self._learn(partial(self._outbox.unanswered, error))
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self.__exit__(kind, error, _)
 
-    def seen(self, row: Row) -> None:
-        """What else was learned of it."""
-        self._learn(partial(self._outbox.seen, row))
+    def _stop(self, reason: str) -> None:
+        with self._delivery.lock:
+            if self._reason is not None:
+                return
+            self._reason = reason
+            reactions, self._reactions = self._reactions, []
+            parts = list(self._parts)
+        self.cancelled.set()
+        for reaction in (*reactions, *(part._stop for part in parts)):
+            _react(reaction, reason)
 
-    async def recorded(self) -> str | None:
-        """Wait until there is a record; its uuid, or None when there is nothing more to learn of it."""
-        await self._until(lambda: self._outbox.over or self._outbox.uuid is not None)
-        return None if self._outbox.over else self._outbox.uuid
+    def _adopt(self, part: Job) -> None:
+        with self._delivery.lock:
+            self._parts.add(part)
+            reason = self._reason
+        if reason is not None:
+            part._stop(reason)
 
-    async def flushed(self) -> None:
-        """Hurry, and wait until all has been said or there is no hope that it can be."""
-        with self._lock:
-            self._outbox.hurry(time.monotonic())
-        self._said.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(UNRECORDED):
-                await self._until(lambda: self._outbox.uuid is not None or self._settled())
-        if self._outbox.uuid is not None:
-            await self._until(self._settled)
 
-    def leave(self) -> None:
-        """Send nothing more."""
-        with self._lock:
-            self._outbox.leave()
-
-    def _settled(self) -> bool:
-        return self._outbox.over or self._outbox.hopeless
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._learned.clear()
-            await self._learned.wait()
-
-    def _learn(self, event: Callable[[float], None]) -> None:
-        before = self._outbox.stop
-        with self._lock:
-            event(time.monotonic())
-        self._learned.set()
-        self._said.set()  # when something is due may have changed
-        if self._outbox.stop is not None and before is None and self._on_stop is not None:
-            try:
-                self._on_stop(self._outbox.stop)
-            except Exception:
-                _log.exception("a job's reaction to a stop failed")
+def _react(reaction: Stopped, reason: str) -> None:
+    try:
+        reaction(reason)
+    except Exception:
+        _log.exception("a job's reaction to a stop failed")

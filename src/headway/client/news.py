@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.core.activity import Attributes
-from headway.core.errors import InvalidInput
+from headway.core.errors import HeadwayError, InvalidInput
 from headway.core.lifecycle import Report
 from headway.wire import bags, fitting, requests
 
 MAX_TYPE = 128
 _NOT_IN_TYPE = re.compile(r"[^A-Za-z0-9._-]+")
+_BOUNDS = {
+    "lease": (requests.MIN_LEASE, requests.MAX_LEASE),
+    "grace": (0.0, requests.MAX_GRACE),
+    "weight": (requests.MIN_WEIGHT, requests.MAX_WEIGHT),
+    "timeout": (requests.MIN_TIMEOUT, requests.MAX_TIMEOUT),
+    "stall": (requests.MIN_STALL, requests.MAX_STALL),
+}
 _log = logging.getLogger("headway")
 
 
@@ -50,9 +57,31 @@ def with_context(report: Report, **more: str) -> Report:
         return report
 
 
+def fitted_settings(settings: Mapping[str, float | None]) -> dict[str, float]:
+    """What is said at the start and never changes, brought within the bounds of the rules; no numbers are left out."""
+    fit: dict[str, float] = {}
+    for name, value in settings.items():
+        low, high = _BOUNDS[name]
+        number = fitting.count(value)
+        if number is not None:
+            fit[name] = min(high, max(low, number))
+    return fit
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    if isinstance(error, HeadwayError):
+        return error.message
+    try:
+        text = str(error)
+    except Exception:  # theirs may raise anything
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def fitted_type(name: str) -> str:
     """A type that names something by its own name, as near as the rules allow; never empty."""
-    return _NOT_IN_TYPE.sub("-", name)[:MAX_TYPE].strip("-") or "unnamed"
+    return _NOT_IN_TYPE.sub("-", str(name))[:MAX_TYPE].strip("-") or "unnamed"
 
 
 def _bag(name: str, values: Mapping[str, Any] | None, rule: bags.BagRule) -> Attributes | None:

@@ -17,18 +17,18 @@ import enum
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 from headway.client import calls
 from headway.client.backoff import Backoff
 from headway.client.errors import NoConnection, Redirected, Unreachable
 from headway.client.exchange import Answer, Call, Request
-from headway.client.news import with_context
+from headway.client.new_record import NewRecord
 from headway.client.rows import has_ended
-from headway.core.activity import DEFAULT_GRACE, State
+from headway.core.activity import State
 from headway.core.errors import (
     AlreadyEnded,
     Conflict,
@@ -52,6 +52,9 @@ HEARTBEAT = 10.0
 
 INTERVAL = 0.2
 """Seconds between two reports; what is said in between is conflated."""
+
+RIPE = 0.5
+"""The part of these after which a job sends along with another that has to: so jobs fall into step with each other."""
 
 RETRY, MAX_RETRY = 0.25, 5.0
 """Seconds of the first and of the longest wait after a failure: a server that comes back starts our leases anew."""
@@ -85,35 +88,6 @@ class OnLoss(enum.Enum):
     """Nobody else does this work: it goes on, under a new activity whose context ``continues`` the lost one."""
 
 
-class NewRecord:
-    """What a start says; the same each time it is said."""
-
-    def __init__(
-        self,
-        type: str,
-        report: Report,
-        *,
-        cancellable: bool = True,
-        parent: str | None = None,
-        lease: float = LEASE,
-        grace: float = DEFAULT_GRACE,
-    ) -> None:
-        """``lease``, ``grace``: seconds."""
-        self._type = type
-        self._report = report
-        self._options: Mapping[str, Any] = {
-            "cancellable": cancellable,
-            "parent": parent,
-            "lease": lease,
-            "grace": grace,
-        }
-
-    def call(self, key: str, continues: str | None) -> Call[Row]:
-        """The request; ``continues``: the activity that this job had before."""
-        about = self._report if continues is None else with_context(self._report, continues=continues)
-        return calls.start(self._type, about, key=key, **self._options)
-
-
 class End(NamedTuple):
     """How the job ended."""
 
@@ -131,10 +105,11 @@ class Outbox:
         began: float,
         *,
         on_loss: OnLoss = OnLoss.STOP,
+        key: str | None = None,
         new_key: Callable[[], str] = lambda: uuid4().hex,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """``began``: when the job did, in seconds since the epoch."""
+        """``began``: when the job did, in seconds since the epoch. ``key``: makes its first start idempotent."""
         self.uuid: str | None = None
         """The activity that the job is reported under; None before the server knows of it."""
         self.state: str | None = None
@@ -152,12 +127,12 @@ class Outbox:
         self._began = began
         self._on_loss = on_loss
         self._new_key = new_key
-        self._key = new_key()
+        self._key = key or new_key()
         self._continues: str | None = None
         self._news = self._told = self._carried = NOTHING
         self._end: End | None = None
         self._end_carried = False
-        self._inquiring = False
+        self._inquiring = self._alone = False
         self._call: Call[Row] | None = None
         self._asked_of: str | None = None
         self._ready = now
@@ -198,11 +173,23 @@ class Outbox:
 
     def due(self) -> float:
         """The moment of the next request; infinity when there will be none."""
-        if self.over:
+        return self._due(1.0)
+
+    def ripe(self) -> float:
+        """The moment from which it may go along with what others have to send."""
+        return self._due(RIPE if self.batchable else 1.0)
+
+    def _due(self, share: float) -> float:
+        if self.over or (self.uuid is None and not self._record.ready):
             return math.inf
         if self.uuid is None or self._inquiring or self._end is not None:
             return self._ready
-        return max(self._ready, self._sent_at + (HEARTBEAT if self._news == NOTHING else INTERVAL))
+        return max(self._ready, self._sent_at + share * (HEARTBEAT if self._news == NOTHING else INTERVAL))
+
+    @property
+    def batchable(self) -> bool:
+        """Whether the next request is a change, which may be sent in one with those of others."""
+        return self.uuid is not None and not self._inquiring and not self._alone
 
     def next(self, now: float) -> Request:
         """The next request. One at a time: its outcome goes to ``answered`` or ``unanswered``."""
@@ -212,7 +199,7 @@ class Outbox:
         return self._call.request
 
     def _next_call(self) -> Call[Row]:
-        self._end_carried = False
+        self._end_carried = self._alone = False
         if self.uuid is None:
             return self._record.call(self._key, self._continues)
         if self._inquiring:
@@ -227,24 +214,65 @@ class Outbox:
 
     def answered(self, answer: Answer, now: float) -> None:
         """The server answered the latest request."""
-        call, self._call = self._call, None
+        call = self._call
         if call is None:
             raise RuntimeError("an answer to nothing")
-        if self._asked_of != self.uuid:  # it was about a record that has been left behind since
-            return
         try:
             row = call.read(answer)
         except HeadwayError as error:
-            self._take_back()
-            self._refused(error, answer, call.request.method, now)
+            later = answer.status >= 500 or not _is_ours(answer)
+            self.refused(error, now, later=later, advised=answer.retry_after or 0.0)
         else:
+            self.accepted(row, now)
+
+    def accepted(self, row: Row | None, now: float) -> None:
+        """The latest request did what it should. ``row``: the activity, None when there is nothing to tell of it."""
+        call, self._call = self._call, None
+        if call is not None and self._asked_of == self.uuid:  # and not a record that has been left behind since
             self._accepted(row, call.request.method, now)
+
+    def refused(self, error: HeadwayError, now: float, *, later: bool = False, advised: float = 0.0) -> None:
+        """The server refused the latest request; ``later``: it may not do so for long. ``advised``: seconds until it
+        should be tried again.
+        """
+        call, self._call = self._call, None
+        if call is not None and self._asked_of == self.uuid:
+            self._take_back()
+            later = later or isinstance(error, TooMany | Unavailable | Unreadable)
+            self._refused(error, call.request.method, now, advised if later else None)
 
     def unanswered(self, error: HeadwayError, now: float) -> None:
         """The latest request was not answered, or not in a way that can be understood."""
         self._call = None
         self._take_back()
         self._wait(error, now)
+
+    def returned(self, now: float, *, alone: bool = False) -> None:
+        """The latest request was not understood, for no fault of this job's: say it again, or ``alone``."""
+        self._call = None
+        self._take_back()
+        self._alone = alone
+        self._ready = now
+
+    def reached(self, now: float) -> None:
+        """The server can be reached again: what has waited for that need not wait any longer."""
+        if isinstance(self.problem, Unreachable) and not self.over:
+            self.problem = None
+            self._backoff.reset()
+            self._ready = min(self._ready, now)
+
+    def missed(self, error: HeadwayError, now: float) -> None:
+        """The server cannot be reached, as others have found."""
+        if not self.over and self._call is None and self.due() <= now:
+            self.problem = error
+            if self._hurried:
+                self._wait(error, now)
+
+    def inquire(self, uuid: str, now: float) -> None:
+        """Something has happened to that activity: ask what, if it is still the one."""
+        if self.uuid == uuid and not self.over:
+            self._inquiring = True
+            self._ready = min(self._ready, now)
 
     def seen(self, row: Row, now: float) -> None:
         """The activity as the server shows it, in an answer to whatever question."""
@@ -260,25 +288,30 @@ class Outbox:
             if self._end is None or row.state != self._end.state:
                 self.problem = AlreadyEnded(f"somebody else recorded its end: {row.state}")
 
-    def _accepted(self, row: Row, method: str, now: float) -> None:
+    def _accepted(self, row: Row | None, method: str, now: float) -> None:
         self._backoff.reset()
         self.problem = None
         self._carried = NOTHING
         self._inquiring = False
-        if method == "POST":
+        if method == "POST" and row is not None:
             self.uuid = row.uuid
             if now - self._begun_at > LATE:
                 started = datetime.fromtimestamp(self._began, UTC).isoformat(timespec="milliseconds")
                 self._news = Report(context={"startedAt": started}).then(self._news)
         elif self._end_carried:
             self.over = True
-        self.seen(row, now)
+        if row is not None:
+            self.seen(row, now)
 
-    def _refused(self, error: HeadwayError, answer: Answer, method: str, now: float) -> None:
+    def _refused(self, error: HeadwayError, method: str, now: float, advised: float | None) -> None:
+        """``advised``: seconds until it should be tried again; None where that helps nothing."""
         if isinstance(error, Redirected):
             self._give_way(error, now)
-        elif isinstance(error, TooMany | Unavailable | Unreadable) or answer.status >= 500 or not _is_ours(answer):
-            self._wait(error, now, answer.retry_after or 0.0)
+        elif advised is not None:
+            self._wait(error, now, advised)
+        elif method == "POST" and self._record.follows and isinstance(error, NotFound | AlreadyEnded | LeaseLost):
+            self._renew()  # its parent's record is another by now, or will be
+            self._wait(error, now)
         elif method == "POST":
             self._give_way(error, now)
         elif isinstance(error, NotFound):  # a server that forgets when it restarts, or another one at its place
@@ -323,10 +356,14 @@ class Outbox:
     def _start_afresh(self, now: float) -> None:
         """Another record for the same job, with all that was said of it so far."""
         self._continues, self.uuid, self.state = self.uuid, None, None
-        self._key = self._new_key()
+        self._renew()
         self._news, self._carried = self._told, NOTHING
         self._inquiring = False
         self._ready = now + (0.0 if self._hurried else self._afresh.next())
+
+    def _renew(self) -> None:
+        self._key = self._new_key()
+        self._record.renew()
 
 
 def _is_ours(answer: Answer) -> bool:

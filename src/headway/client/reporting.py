@@ -1,34 +1,32 @@
 """Reporting the jobs of this process to a server, in the background.
 
 One thread with an event loop of its own sends for all jobs of the process. What a job calls here is a memory write: it
-never waits for the network, and no trouble of the server's reaches it (see ``outbox`` for what is done about trouble).
+never waits for the network, and no trouble of the server's reaches it (see ``outbox`` for what is done about trouble,
+``sender`` for what goes together).
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from headway.client import calls
+from headway import forks
 from headway.client.address import Address
-from headway.client.backoff import Backoff
-from headway.client.errors import NoConnection
-from headway.client.exchange import Answer, Request
+from headway.client.delivery import Delivery
 from headway.client.job import Job, Stopped
-from headway.client.news import fitted, fitted_type
-from headway.client.outbox import LEASE, MAX_RETRY, RETRY, NewRecord, OnLoss, Outbox
-from headway.core.activity import DEFAULT_GRACE, State
-from headway.core.errors import HeadwayError, Unavailable
+from headway.client.line import Line, Locate
+from headway.client.new_record import NewRecord
+from headway.client.news import fitted, fitted_settings, fitted_type
+from headway.client.outbox import LEASE, OnLoss, Outbox
+from headway.client.sender import Sender
+from headway.core.activity import DEFAULT_GRACE
 
 if TYPE_CHECKING:
-    from headway.client.transport import AsyncTransport
+    from headway.client.connecting import Network
 
 PATIENCE = 5.0
 """Seconds that ``close`` gives to deliver the ends, at most."""
@@ -36,32 +34,68 @@ PATIENCE = 5.0
 TIMEOUT = 5.0
 """Seconds for an answer to a report."""
 
-HURRY = 0.5
-"""Seconds between two looks for a cancel at a server that does not wait when asked to."""
-
-Locate = Callable[[], Address]
-
 _log = logging.getLogger("headway")
+_left_behind: list[Sender] = []
+"""In a forked child: senders of the parent. They are kept, for to take them apart would touch what the parent uses."""
+
+
+class JobOptions(TypedDict, total=False):
+    """What can be said of a job when it starts."""
+
+    title: str
+    subtitle: str
+    progress: float | None
+    """Percent 0..100, or -1 for indeterminate."""
+    completed: float | None
+    total: float | None
+    """How many there are to do, counted in ``unit``."""
+    unit: str | None
+    cancellable: bool
+    """Whether users may ask it to stop; default True."""
+    context: Mapping[str, Any] | None
+    parent: Job | str | None
+    """What it is a part of: a job, whose record is waited for, or the uuid of an activity."""
+    owner: int | None
+    """The user it is for; None for the token's own. Only admins may name another."""
+    weight: float | None
+    """Its share in the progress of the parent."""
+    timeout: float | None
+    """Seconds after which the server asks it to stop."""
+    stall: float | None
+    """Seconds without news after which it is shown as stalled."""
+    lease: float | None
+    """Seconds without a sign of life after which it counts as lost; default 30."""
+    grace: float | None
+    """Seconds it has to stop when asked to; default 10."""
+    key: str | None
+    """Makes the start idempotent: the same for the same work, also in another process."""
+    on_loss: OnLoss
+    """What the loss of the record means for the work; default: it must stop."""
+    on_stop: Stopped | None
+    """Called once when it is to stop, in the sender's thread."""
+    raise_on_cancel: bool
+    """Let ``report`` raise ``Cancelled`` once it is to stop."""
 
 
 class Reporting:
-    """The sender of this process for one server."""
+    """The sender of this process for one server.
 
-    def __init__(self, server: Address | Locate, *, timeout: float = TIMEOUT) -> None:
+    A forked child has none of the jobs of its parent: what it says of them is not sent, and what it starts it reports
+    itself.
+    """
+
+    def __init__(self, server: Address | Locate, *, timeout: float = TIMEOUT, network: Network | None = None) -> None:
         """``server``: where it is, or what finds that out, which is asked before each request.
 
-        ``timeout``: seconds for an answer.
+        ``timeout``: seconds for an answer. ``network``: proxy and TLS, as for a ``Client``.
         """
-        self._locate = server if callable(server) else lambda: server
+        self._locate: Locate = server if callable(server) else lambda: server
         self._timeout = timeout
-        self._transport: AsyncTransport | None = None
-        self._jobs: set[Job] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(_Resolver(max_workers=2, thread_name_prefix="headway-resolving"))
-        self._thread = threading.Thread(target=self._run, name="headway-reporting", daemon=True)
+        self._network = network
+        self._sender: Sender | None = None
         self._lock = threading.Lock()
         self._closed = False
+        forks.tell(self)
 
     def __enter__(self) -> Self:
         return self
@@ -70,37 +104,36 @@ class Reporting:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Reporting jobs={len(self._jobs)} closed={self._closed}>"
+        sender = self._sender
+        return f"<Reporting jobs={0 if sender is None else len(sender.jobs)} closed={self._closed}>"
 
-    def start(
-        self,
-        type: str,
-        *,
-        title: str = "",
-        subtitle: str = "",
-        progress: float | None = None,
-        cancellable: bool = True,
-        context: Mapping[str, Any] | None = None,
-        parent: str | None = None,
-        lease: float = LEASE,
-        grace: float = DEFAULT_GRACE,
-        on_loss: OnLoss = OnLoss.STOP,
-        on_stop: Stopped | None = None,
-    ) -> Job:
-        """A job has begun. Its record is made as soon as there is a server to make it.
+    def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
+        """A job has begun. Its record is made as soon as there is a server to make it; see ``JobOptions``.
 
-        ``lease``: seconds without a sign of life after which it counts as lost. ``grace``: seconds it has to stop when
-        asked to. ``on_stop``: called once when it is to stop, in the sender's thread.
+        Raises RuntimeError once this is closed.
         """
-        report = fitted(title=title, subtitle=subtitle, progress=progress, context=context)
-        record = NewRecord(fitted_type(type), report, cancellable=cancellable, parent=parent, lease=lease, grace=grace)
-        job = Job(Outbox(record, time.monotonic(), time.time(), on_loss=on_loss), self._loop, on_stop)
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("reporting is closed")
-            self._jobs.add(job)
-            self._begin()
-        self._loop.call_soon_threadsafe(self._take_up, job)
+        parent, key = options.get("parent"), options.get("key")
+        # A copy: what the caller does to its own afterwards was not said.
+        outbox = Outbox(
+            _record(type, options),
+            time.monotonic(),
+            time.time(),
+            on_loss=options.get("on_loss", OnLoss.STOP),
+            key=None if key is None else str(key),
+        )
+        sender = self._sending()
+        delivery = Delivery(outbox, _unheard if sender is None else sender.tell)
+        job = Job(
+            delivery,
+            self,
+            on_stop=options.get("on_stop"),
+            raise_on_cancel=options.get("raise_on_cancel", False),
+            parent=parent if isinstance(parent, Job) else None,
+        )
+        if sender is None:
+            delivery.leave()
+        else:
+            sender.tell(delivery)
         return job
 
     def close(self, timeout: float = PATIENCE) -> None:
@@ -108,127 +141,54 @@ class Reporting:
         lost. Nothing can be started afterwards.
         """
         with self._lock:
-            if self._closed:
-                return
             self._closed = True
-        if not self._thread.is_alive():
-            for job in list(self._jobs):
-                job.leave()
-            self._loop.close()
-            return
-        atexit.unregister(self.close)
-        for job in list(self._jobs):
-            job.finish(State.LOST, "process_exited")
-        flushing = asyncio.run_coroutine_threadsafe(self._flush(timeout), self._loop)
-        with suppress(TimeoutError):
-            flushing.result(timeout + 1.0)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(1.0)
+            sender, self._sender = self._sender, None
+        if sender is not None:
+            atexit.unregister(self.close)
+            sender.close(timeout)
 
-    def _begin(self) -> None:
-        if not self._thread.is_alive():
-            try:
-                self._thread.start()
-            except RuntimeError:  # no more threads are to be had: then the jobs go on unreported
-                _log.warning("cannot report", exc_info=True)
-            else:
+    def forked(self) -> None:
+        """This is a child of the process that reports."""
+        self._lock = threading.Lock()
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.forked()
+            _left_behind.append(sender)
+
+    def _sending(self) -> Sender | None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("reporting is closed")
+            if self._sender is None:
+                sender = Sender(Line(self._locate, self._timeout, self._network))
+                try:
+                    sender.begin()
+                except RuntimeError:  # no more threads are to be had: then the job goes on unreported
+                    _log.warning("cannot report", exc_info=True)
+                    return None
                 atexit.register(self.close)
-
-    # In the thread
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
-
-    def _take_up(self, job: Job) -> None:
-        for work in (self._deliver(job), self._listen(job)):
-            task = self._loop.create_task(work)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _deliver(self, job: Job) -> None:
-        while await job.due():
-            request = job.next()
-            try:
-                answer = await self._exchange(request)
-            except HeadwayError as error:
-                job.unanswered(error)
-            else:
-                job.answered(answer)
-        self._jobs.discard(job)
-
-    async def _listen(self, job: Job) -> None:
-        """Hold a request open that the server answers when somebody asks the job to stop."""
-        backoff = Backoff(RETRY, MAX_RETRY)
-        while (uuid := await job.recorded()) is not None:
-            asked, known = time.monotonic(), job.state
-            call = calls.get(uuid, wait=calls.POLL, known=known)
-            try:
-                row = call.read(await self._exchange(call.request))
-            except HeadwayError:
-                await asyncio.sleep(backoff.next())
-                continue
-            backoff.reset()
-            job.seen(row)
-            if row.state == known and time.monotonic() - asked < HURRY:
-                await asyncio.sleep(HURRY)
-
-    async def _exchange(self, request: Request) -> Answer:
-        try:
-            transport = await self._connected()
-            return await transport.exchange(request)
-        except HeadwayError:
-            raise
-        except (
-            Exception
-        ) as error:  # a proxy's name that is none, no threads left to resolve names: never the job's affair
-            _log.debug("a request failed in an unforeseen way", exc_info=True)
-            raise Unavailable(f"cannot ask the server: {error}") from error
-
-    async def _connected(self) -> AsyncTransport:
-        """The connections to where the server is now."""
-        # Imported here: it takes longer than all the rest, and the job does not wait for it.
-        from headway.client.transport import AsyncTransport
-
-        try:
-            address = self._locate()
-        except HeadwayError as error:
-            raise NoConnection(error.message) from error
-        if self._transport is None or self._transport.address != address:
-            former, self._transport = self._transport, AsyncTransport(address, timeout=self._timeout)
-            if former is not None:
-                await former.close()
-        return self._transport
-
-    async def _flush(self, timeout: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await asyncio.gather(*(job.flushed() for job in list(self._jobs)))
-        for job in list(self._jobs):
-            job.leave()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._transport is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await self._transport.close()
+                self._sender = sender
+            return self._sender
 
 
-class _Resolver(ThreadPoolExecutor):
-    """Looks up names for the loop; also when the interpreter is on its way out and takes no more work for its pools,
-    which is when the last words are said: then at once, for nobody else is waiting.
-    """
+def _unheard(_: Delivery) -> None:
+    """Nobody sends it."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        try:
-            return super().submit(fn, *args, **kwargs)
-        except RuntimeError:
-            done: Future[Any] = Future()
-            try:
-                done.set_result(fn(*args, **kwargs))
-            except Exception as error:
-                done.set_exception(error)
-            return done
+
+def _record(type: str, options: JobOptions) -> NewRecord:
+    told = ("title", "subtitle", "progress", "completed", "total", "unit", "context")
+    settings: dict[str, float | None] = {
+        "lease": options.get("lease") or LEASE,
+        "grace": DEFAULT_GRACE if (grace := options.get("grace")) is None else grace,
+        "weight": options.get("weight"),
+        "timeout": options.get("timeout"),
+        "stall": options.get("stall"),
+    }
+    return NewRecord(
+        fitted_type(type),
+        fitted(**{name: options[name] for name in told if name in options}),  # type: ignore[literal-required]
+        parent=options.get("parent"),
+        cancellable=options.get("cancellable", True),
+        owner=options.get("owner"),
+        **fitted_settings(settings),
+    )
