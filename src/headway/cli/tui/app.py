@@ -48,8 +48,8 @@ _ORDER = ("running", "stalled", "asking", "asked", "cancelling", "overdue")
 class WatchApp(App[None]):
     """The view of one server."""
 
-    ENABLE_COMMAND_PALETTE = False
-    CSS = """
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    CSS: ClassVar[str] = """
     RowList, VerticalScroll { scrollbar-background: ansi_default; scrollbar-background-hover: ansi_default;
         scrollbar-background-active: ansi_default; scrollbar-color: ansi_blue; scrollbar-color-hover: ansi_blue;
         scrollbar-color-active: ansi_bright_blue; scrollbar-corner-color: ansi_default; }

@@ -41,7 +41,7 @@ STATES = (
 class Question(ModalScreen[bool]):
     """Whether an activity is really to be asked to stop."""
 
-    CSS = """
+    CSS: ClassVar[str] = """
     Question { align: center middle; }
     Question > Vertical { width: 64; max-width: 96%; height: auto; max-height: 96%; border: round $warning;
         padding: 0 1; }
@@ -85,7 +85,7 @@ class Question(ModalScreen[bool]):
 class Help(ModalScreen[None]):
     """What the keys do."""
 
-    CSS = """
+    CSS: ClassVar[str] = """
     Help { align: center middle; }
     Help > VerticalScroll { width: 72; max-width: 96%; height: auto; max-height: 96%; border: round $primary;
         padding: 0 1; }

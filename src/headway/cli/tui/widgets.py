@@ -49,7 +49,7 @@ class Source(Protocol):
 class Words(Widget):
     """A line of text, drawn again when it says something else."""
 
-    DEFAULT_CSS = "Words { height: 1; }"
+    DEFAULT_CSS: ClassVar[str] = "Words { height: 1; }"
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -117,7 +117,7 @@ class RowList(ScrollView, can_focus=True):
     The row under the cursor keeps its place on the screen, whatever comes and goes around it.
     """
 
-    DEFAULT_CSS = """
+    DEFAULT_CSS: ClassVar[str] = """
     RowList { height: 1fr; overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -236,7 +236,7 @@ class RowList(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Draw all anew, the cursor in sight."""
         self._drawn = []
-        self.virtual_size = Size(self.line_width, len(self._places))
+        _scrolls(self, Size(self.line_width, len(self._places)))
         self.select(self._cursor)
 
     def _follow(self) -> None:
@@ -245,7 +245,7 @@ class RowList(ScrollView, can_focus=True):
         index = self._index(self._selected)
         self._cursor = min(before if index is None else index, max(0, len(self._places) - 1))
         self._selected = self._places[self._cursor].uuid if self._places else None
-        self.virtual_size = Size(self.line_width, len(self._places))
+        _scrolls(self, Size(self.line_width, len(self._places)))
         if self._cursor != before:
             self.scroll_to(y=max(0, self.scroll_offset.y + self._cursor - before), animate=False)
 
@@ -302,6 +302,11 @@ def told(line: Line, stage: str | None, now: float) -> Text:
             text.append(f"{shortened(label, 64):<14} ", "dim")
             text.append(f"{cells.legible(shortened(value, VALUE))}\n", "red" if label == "error" else "")
     return text
+
+
+def _scrolls(shown: ScrollView, size: Size) -> None:
+    """Say how large all of it is."""
+    shown.virtual_size = size
 
 
 def _under_cursor(strip: Strip) -> Strip:
