@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from headway.client import Client
+from headway.client import NO_RETRIES, AsyncClient, Client
 from headway.client.errors import Unreachable
+from headway.client.options import CallOptions
 from headway.core.activity import State
 from headway.core.errors import HeadwayError, NotAuthenticated, NotFound
 from headway.core.lifecycle import Report
@@ -88,6 +89,34 @@ def test_each_resource_is_asked_for_as_the_protocol_has_it() -> None:
         ("PATCH", f"/activities/{UUID}", {}),
         ("DELETE", f"/activities/{UUID}", {"wait": "1"}),
     ]
+
+
+def test_the_names_of_the_generated_clients_take_their_options() -> None:
+    options: CallOptions = {"http_headers": {"X-Called": "1"}, "timeout_ms": 5_000, "retries": NO_RETRIES}
+    with ScriptedServer(lambda asked: listed(row())) as elsewhere, Client("http://127.0.0.1:1", "t0k3n") as client:
+        options["server_url"] = elsewhere.url
+        activities = client.activities
+        assert activities.list_activities(**options) == activities.get_server_activities(**options)
+        assert activities.cancel_activity(activity_id=UUID, **options).state is None
+        assert activities.cancel_server_activities(activity_uuid=UUID, **options).state is None
+        with pytest.raises(TypeError, match="timeout"):
+            activities.get_server_activities(timeout=5)  # type: ignore[call-arg]
+    paths = [("GET", "/activities")] * 2 + [("DELETE", f"/activities/{UUID}")] * 2
+    assert [(asked.method, asked.path) for asked in elsewhere.asked] == paths
+    assert [(asked.headers["x-called"], "x-plex-token" in asked.headers) for asked in elsewhere.asked] == [
+        ("1", False)
+    ] * 4
+
+
+async def test_so_do_those_on_an_event_loop() -> None:
+    options: CallOptions = {"http_headers": {"X-Called": "1"}}
+    with ScriptedServer(lambda asked: listed(row())) as server:
+        async with AsyncClient(server.url) as client:
+            activities = client.activities
+            assert await activities.list_activities(**options) == await activities.get_server_activities(**options)
+            assert (await activities.cancel_activity(activity_id=UUID, **options)).state is None
+            assert (await activities.cancel_server_activities(activity_uuid=UUID, **options)).state is None
+    assert [asked.headers["x-called"] for asked in server.asked] == ["1"] * 4
 
 
 def test_its_repr_does_not_show_the_token() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from headway.client import calls, waiting
 from headway.client.calls import Cancelled, Page
 from headway.client.driver import Driver
-from headway.client.retries import Retries
+from headway.client.options import CallOptions
 from headway.client.watch import Watch
 from headway.client.watching import Connected, Watching
 from headway.core.activity import State
@@ -167,35 +167,21 @@ class Activities:
 
     # The names of the generated Plex clients
 
-    def list_activities(
-        self,
-        *,
-        retries: Retries | None = None,
-        server_url: str | None = None,
-        timeout_ms: int | None = None,
-        http_headers: Mapping[str, str] | None = None,
-    ) -> Page:
+    def list_activities(self, **options: Unpack[CallOptions]) -> Page:
         """``list`` under its name in the generated Plex clients, with their options."""
-        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
-        return self._driver.but(options).send(calls.list_activities())
+        return self._with(options).send(calls.list_activities())
 
-    def cancel_activity(
-        self,
-        *,
-        activity_id: str,
-        retries: Retries | None = None,
-        server_url: str | None = None,
-        timeout_ms: int | None = None,
-        http_headers: Mapping[str, str] | None = None,
-    ) -> Cancelled:
+    def cancel_activity(self, *, activity_id: str, **options: Unpack[CallOptions]) -> Cancelled:
         """``cancel`` under its name in the generated Plex clients, with their options."""
-        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
-        return self._driver.but(options).send(calls.cancel(activity_id))
+        return self._with(options).send(calls.cancel(activity_id))
 
-    def get_server_activities(self) -> Page:
+    def get_server_activities(self, **options: Unpack[CallOptions]) -> Page:
         """``list`` under its older name in the generated Plex clients."""
-        return self.list_activities()
+        return self.list_activities(**options)
 
-    def cancel_server_activities(self, *, activity_uuid: str) -> Cancelled:
+    def cancel_server_activities(self, *, activity_uuid: str, **options: Unpack[CallOptions]) -> Cancelled:
         """``cancel`` under its older name in the generated Plex clients."""
-        return self.cancel_activity(activity_id=activity_uuid)
+        return self.cancel_activity(activity_id=activity_uuid, **options)
+
+    def _with(self, options: CallOptions) -> Driver:
+        return self._driver.but(self._driver.options.sdk(**options))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from headway.client import calls, waiting
 from headway.client.calls import Cancelled, Page
 from headway.client.driver import AsyncDriver
-from headway.client.retries import Retries
+from headway.client.options import CallOptions
 from headway.client.watch import AsyncWatch
 from headway.client.watching import Connected, Watching
 from headway.core.activity import State
@@ -150,35 +150,21 @@ class AsyncActivities:
 
     # The names of the generated Plex clients
 
-    async def list_activities(
-        self,
-        *,
-        retries: Retries | None = None,
-        server_url: str | None = None,
-        timeout_ms: int | None = None,
-        http_headers: Mapping[str, str] | None = None,
-    ) -> Page:
+    async def list_activities(self, **options: Unpack[CallOptions]) -> Page:
         """See ``Activities.list_activities``."""
-        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
-        return await self._driver.but(options).send(calls.list_activities())
+        return await self._with(options).send(calls.list_activities())
 
-    async def cancel_activity(
-        self,
-        *,
-        activity_id: str,
-        retries: Retries | None = None,
-        server_url: str | None = None,
-        timeout_ms: int | None = None,
-        http_headers: Mapping[str, str] | None = None,
-    ) -> Cancelled:
+    async def cancel_activity(self, *, activity_id: str, **options: Unpack[CallOptions]) -> Cancelled:
         """See ``Activities.cancel_activity``."""
-        options = self._driver.options.sdk(retries, server_url, timeout_ms, http_headers)
-        return await self._driver.but(options).send(calls.cancel(activity_id))
+        return await self._with(options).send(calls.cancel(activity_id))
 
-    async def get_server_activities(self) -> Page:
+    async def get_server_activities(self, **options: Unpack[CallOptions]) -> Page:
         """See ``Activities.get_server_activities``."""
-        return await self.list_activities()
+        return await self.list_activities(**options)
 
-    async def cancel_server_activities(self, *, activity_uuid: str) -> Cancelled:
+    async def cancel_server_activities(self, *, activity_uuid: str, **options: Unpack[CallOptions]) -> Cancelled:
         """See ``Activities.cancel_server_activities``."""
-        return await self.cancel_activity(activity_id=activity_uuid)
+        return await self.cancel_activity(activity_id=activity_uuid, **options)
+
+    def _with(self, options: CallOptions) -> AsyncDriver:
+        return self._driver.but(self._driver.options.sdk(**options))

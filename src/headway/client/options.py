@@ -77,6 +77,19 @@ class Settings(TypedDict, total=False):
     marketplace: str
 
 
+class CallOptions(TypedDict, total=False):
+    """What the methods of the generated Plex clients take, each for its call alone; None changes nothing."""
+
+    retries: Retries | None
+    """What is tried again."""
+    server_url: str | None
+    """Another server. It is not sent the token."""
+    timeout_ms: int | None
+    """Milliseconds for the whole answer."""
+    http_headers: Mapping[str, str] | None
+    """More headers."""
+
+
 _IDENTITY = {
     name: f"X-Plex-{'-'.join(word.capitalize() for word in name.split('_'))}"
     for name in (
@@ -132,10 +145,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def sdk(
         self,
-        retries: Retries | None,
-        server_url: str | None,
-        timeout_ms: int | None,
-        http_headers: Mapping[str, str] | None,
+        retries: Retries | None = None,
+        server_url: str | None = None,
+        timeout_ms: int | None = None,
+        http_headers: Mapping[str, str] | None = None,
     ) -> Options:
         """These, changed by the options that methods of the generated Plex clients take; None changes nothing.
 
