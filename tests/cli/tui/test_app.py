@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from headway.cli.tui import cells
-from headway.cli.tui.app import WatchApp, refusal
+from headway.cli.tui.app import IDLE, WatchApp, refusal
 from headway.cli.tui.dialogs import Question
 from headway.cli.tui.model import LINGER, STALE, Line
 from headway.cli.tui.widgets import RowList
@@ -139,6 +139,17 @@ class TestList:
             assert set(drawn) <= {f"r{number}" for number in range(24)}
             assert drawn
             assert "50%" in person.lines[3]
+
+    async def test_it_is_drawn_for_what_is_told_and_for_times_that_go_on(self) -> None:
+        async with watching(*FAMILY) as person:
+            drawn = [person.app._drawn_at]
+            for seconds, told in ((IDLE / 2, []), (0, [updated("a", progress=50)]), (IDLE, [])):
+                person.clock.advance(seconds)
+                person.feed.tell(*told)
+                await person.feed.taken()
+                person.app._frame_over()
+                drawn.append(person.app._drawn_at)
+            assert drawn == [0, 0, IDLE / 2, 3 * IDLE / 2]
 
     async def test_parts_are_folded_by_key_and_by_mouse(self) -> None:
         async with watching(*FAMILY) as person:
