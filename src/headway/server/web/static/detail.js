@@ -4,7 +4,7 @@ import { h, facts } from "./dom.js";
 import { counts, elapsed, moment, percent, rate, remaining, span } from "./format.js";
 import { icon, isOver, outcome, stateOf, whyNot } from "./states.js";
 
-/** A panel about an activity. `actions`: {cancel(row), close(), open(uuid)}. */
+/** A panel about an activity. `actions`: {cancel(row), close(), follow(uuid)}. */
 export class Detail {
   #actions;
   #role;
@@ -17,8 +17,8 @@ export class Detail {
     this.element = h("aside", { class: "detail", "aria-label": "Details" });
   }
 
-  /** Show a row. `parts`: the rows below it. */
-  show(row, parts) {
+  /** Show a row. `parts`: the rows below it. `followed`: whether its end is told by a notification. */
+  show(row, parts, followed) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.dataset.key : null;
     const now = Date.now() / 1000;
     const shown = [
@@ -27,7 +27,7 @@ export class Detail {
       h("p", { class: "quiet" }, row.subtitle ?? ""),
       chip(row),
       row.error ? h("p", { class: "error" }, row.error) : null,
-      this.#buttons(row),
+      this.#buttons(row, followed),
       facts(this.#facts(row, now)),
       ...bag("Context", row.Context),
       ...bag("Response", row.Response),
@@ -39,7 +39,7 @@ export class Detail {
     if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
   }
 
-  #buttons(row) {
+  #buttons(row, followed) {
     const why = whyNot(row, this.#role);
     const command = `headway show ${row.uuid}`;
     const curl = `curl -H "X-Plex-Token: $HEADWAY_TOKEN" -H "Accept: application/json" '${this.#base}activities/${row.uuid}'`;
@@ -47,14 +47,15 @@ export class Detail {
       "div",
       { class: "buttons" },
       isOver(row) ? null : h("button", { type: "button", class: "danger", "data-key": "cancel", disabled: why !== "", title: why, onclick: () => this.#actions.cancel(row) }, "Stop…"),
+      isOver(row) || !("Notification" in globalThis) ? null : this.#button("follow", "Tell me when it ends", "bell", () => this.#actions.follow(row.uuid), "plain", followed),
       this.#button("link", "Copy link", "link", () => copy(location.href)),
       this.#button("curl", "Copy as curl", "copy", () => copy(curl)),
       this.#button("command", "Copy command", "copy", () => copy(command)),
     );
   }
 
-  #button(key, label, sign, act, kind = "plain") {
-    return h("button", { type: "button", class: kind, "data-key": key, title: label, "aria-label": label, onclick: act }, icon(sign), sign === "close" ? "" : ` ${label}`);
+  #button(key, label, sign, act, kind = "plain", pressed = undefined) {
+    return h("button", { type: "button", class: kind, "aria-pressed": pressed === undefined ? null : String(pressed), "data-key": key, title: label, "aria-label": label, onclick: act }, icon(sign), sign === "close" ? "" : ` ${label}`);
   }
 
   #facts(row, now) {

@@ -6,7 +6,7 @@
 //
 // Attributes: src (the server; by default the one this file came from), filter (see model.js), role-name (the user's
 // role). Events: `select` (detail: row), `cancel-request` (detail: rows), `change` (what is counted may be another),
-// `connection` (detail: {state, since}), `announce` (detail: text for a screen reader).
+// `connection` (detail: {state, since}), `ended` (detail: row), `announce` (detail: text for a screen reader).
 
 import { Api, HERE } from "./api.js";
 import { Filter, Model } from "./model.js";
@@ -195,6 +195,7 @@ export class HeadwayActivities extends HTMLElement {
   }
 
   #say() {
+    for (const row of this.model.ends()) this.#emit("ended", row);
     const said = this.model.announcements();
     if (said.length) this.#emit("announce", said.length > 3 ? `${said.length} changes` : said.join(". "));
   }

@@ -42,6 +42,7 @@ export class Model {
   filter = new Filter();
   #overSince = new Map();
   #announced = [];
+  #ended = [];
 
   /** Take in what a stream told; `now` in milliseconds. */
   apply({ type, data }, now) {
@@ -108,6 +109,11 @@ export class Model {
     return this.#announced.splice(0);
   }
 
+  /** What has ended since the last time. */
+  ends() {
+    return this.#ended.splice(0);
+  }
+
   #snapshot(rows, now) {
     const live = new Set(rows.map((row) => row.uuid));
     for (const row of this.rows.values()) {
@@ -134,6 +140,7 @@ export class Model {
     this.rows.set(row.uuid, row);
     this.#overSince.set(row.uuid, now);
     this.#announced.push(`${row.title || row.type}: ${stateOf(row)}`);
+    this.#ended.push(row);
   }
 
   #hasLiveChild(uuid) {

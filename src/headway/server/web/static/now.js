@@ -4,6 +4,7 @@ import "./list.js";
 import { cancelRows } from "./cancelling.js";
 import { Detail } from "./detail.js";
 import { h } from "./dom.js";
+import { outcome } from "./states.js";
 
 export class Now {
   #page;
@@ -35,12 +36,14 @@ export class Now {
     this.#list.addEventListener("cancel-request", (event) => this.#cancel(event.detail));
     this.#list.addEventListener("connection", (event) => page.connected(event.detail));
     this.#list.addEventListener("announce", (event) => page.announce(event.detail));
+    this.#list.addEventListener("ended", (event) => this.#ended(event.detail));
     this.#list.addEventListener("change", () => this.#changed());
     this.#keys = (event) => this.#key(event);
     addEventListener("keydown", this.#keys);
   }
 
   #keys;
+  #followed = new Set();
 
   leave() {
     removeEventListener("keydown", this.#keys);
@@ -94,9 +97,28 @@ export class Now {
     }
     this.#fetched = row; // it stays, when the list lets it go
     const close = () => (location.hash = `#/${this.#query()}`);
-    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close }, { role: this.#page.user.role, base: this.#page.api.base });
+    const follow = (uuid) => this.#follow(uuid);
+    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow }, { role: this.#page.user.role, base: this.#page.api.base });
     if (!this.#detail.element.isConnected) this.#pane.append(this.#detail.element);
-    this.#detail.show(row, [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid));
+    const parts = [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid);
+    this.#detail.show(row, parts, this.#followed.has(row.uuid));
+  }
+
+  /** Tell, by the browser, when it has ended; or do not after all. */
+  async #follow(uuid) {
+    if (this.#followed.delete(uuid)) return this.#showDetail();
+    if ((await Notification.requestPermission()) === "granted") this.#followed.add(uuid);
+    else this.#page.announce("This browser does not allow notifications here.");
+    this.#showDetail();
+  }
+
+  #ended(row) {
+    if (!this.#followed.delete(row.uuid)) return;
+    const told = new Notification(row.title || row.type, { body: row.error ? `${outcome(row)}: ${row.error}` : outcome(row), tag: row.uuid });
+    told.onclick = () => {
+      focus();
+      location.hash = `#/activity/${row.uuid}`;
+    };
   }
 
   async #fetch(uuid) {
