@@ -15,6 +15,7 @@ from headway.core.errors import InvalidInput
 from headway.core.policy import Role
 from headway.server.data import ADMIN_TOKEN, IDENTITY, DataError, admin_token, write_private
 from headway.server.identity import store as store_module
+from headway.server.identity.database import STEPS, VERSION
 from headway.server.identity.store import TokenStore
 from headway.server.identity.tokens import digest
 
@@ -160,11 +161,11 @@ def test_revoking_what_there_is_not_matches_nothing(store: TokenStore) -> None:
 
 
 def test_changes_of_others_are_news_once(folder: Path, store: TokenStore) -> None:
-    assert [store.news(), store.news()] == [store.unrevoked(), None]
+    assert [store.news(), store.news()] == [store.admitted(), None]
     with closing(TokenStore.open(folder, now=NOW)) as other:
         assert store.news() is None
         other.create("anna", Role.USER, now=NOW)
-        assert [store.news(), store.news()] == [other.unrevoked(), None]
+        assert [store.news(), store.news()] == [other.admitted(), None]
 
 
 def test_news_that_could_not_be_read_is_news_the_next_time(
@@ -174,17 +175,17 @@ def test_news_that_could_not_be_read_is_news_the_next_time(
         raise DataError("disk error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(TokenStore, "unrevoked", fail)
+        patched.setattr(TokenStore, "admitted", fail)
         with pytest.raises(DataError):
             store.news()
-    assert store.news() == store.unrevoked()
+    assert store.news() == store.admitted()
 
 
 def test_a_database_put_in_its_place_is_news(folder: Path, tmp_path: Path, store: TokenStore) -> None:
     with closing(TokenStore.open(tmp_path / "backup", now=NOW)) as backup:
         store.news()
         (tmp_path / "backup" / IDENTITY).replace(folder / IDENTITY)
-        assert [store.news(), store.news()] == [backup.unrevoked(), None]
+        assert [store.news(), store.news()] == [backup.admitted(), None]
 
 
 def test_a_database_that_is_gone_is_an_error_until_it_is_back(folder: Path, store: TokenStore) -> None:
@@ -192,7 +193,7 @@ def test_a_database_that_is_gone_is_an_error_until_it_is_back(folder: Path, stor
     with pytest.raises(DataError, match="does not exist"):
         store.news()
     (folder / "away").rename(folder / IDENTITY)
-    assert store.news() == store.unrevoked()
+    assert store.news() == store.admitted()
 
 
 def test_without_leave_to_create_nothing_is_made(folder: Path) -> None:
@@ -208,9 +209,9 @@ def test_without_leave_to_create_nothing_is_made(folder: Path) -> None:
 
 def test_a_newer_database_is_refused_and_left_alone(folder: Path, store: TokenStore) -> None:
     with closing(sqlite3.connect(folder / IDENTITY)) as other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = (folder / IDENTITY).read_bytes()
-    with pytest.raises(DataError, match=r"identity\.db has version 2, this Headway knows 1: use the newer Headway"):
+    with pytest.raises(DataError, match=rf"identity\.db has version {VERSION + 1}, this Headway knows {VERSION}: use"):
         TokenStore.open(folder, now=NOW)
     assert (folder / IDENTITY).read_bytes() == before
 
@@ -282,8 +283,9 @@ def test_processes_that_open_a_new_folder_at_once_make_one_admin_and_one_token(f
     assert admins == [digest(token)]
 
 
-def test_the_schema_file_says_what_each_table_is_for() -> None:
-    schema = Path(store_module.__file__).with_name("schema.sql").read_text()
+@pytest.mark.parametrize("step", STEPS)
+def test_the_schema_says_what_each_table_is_for(step: str) -> None:
+    schema = Path(store_module.__file__).with_name(step).read_text()
     blocks = schema.strip().split("\n\n")
     assert all(block.startswith("--") for block in blocks)
     assert len(re.findall("CREATE", schema)) == len(blocks) - 1

@@ -2,9 +2,13 @@
 
 credentials   where a request carries its token
 identify      how a request becomes a grant; a host application passes its own
-identities    the tokens that the server knows, in memory, in step with the database
+identities    the tokens and sessions that the server knows, in memory, in step with the database
+accounts      logging in, and what callers may do with tokens: their own, or an admin's everyone's
+links         one-use links
+attempts      how often a login may fail
 grants        what a valid token gives, and the streams to cut when it ends
 jwt           tokens that somebody else signed
 tokens        what a token, a user name and a lifetime look like
-store         users and tokens in ``identity.db``; the command line writes it while the server runs
+store         users, tokens and sessions in ``identity.db``; the command line writes it while the server runs
+database      that file: connections, versions, backups
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.requests import HTTPConnection
 
 TOKEN = "x-plex-token"
 """Header, in any case as HTTP has it; query argument, in any case as clients have it."""
@@ -20,6 +21,11 @@ def find_token(headers: Headers, query: QueryParams, cookies: Mapping[str, str])
     # A cookie is sent by the browser, not by the page: what keeps other sites from using it is the Origin guard,
     # which every request passes before it comes here.
     return next(filter(None, map(str.strip, _candidates(headers, query, cookies))), None)
+
+
+def cookie_of(connection: HTTPConnection) -> str:
+    """What the cookie holds; empty without one."""
+    return connection.cookies.get(COOKIE, "").strip()
 
 
 def _candidates(headers: Headers, query: QueryParams, cookies: Mapping[str, str]) -> Iterator[str]:

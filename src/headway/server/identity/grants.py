@@ -26,6 +26,8 @@ class Grant(msgspec.Struct, eq=False):
     """The public id of the token; empty when the caller was known by something else."""
     expires_at: float = math.inf
     """Seconds since the epoch."""
+    session: str = ""
+    """The public id of the browser's session that it belongs to, whose token is ``token``; else empty."""
     revoked: bool = False
     """Set by ``Grants.revoke``, never unset: a changed token is a new grant."""
 

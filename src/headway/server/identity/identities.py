@@ -1,28 +1,34 @@
-"""The tokens that the server knows, in memory, in step with the database."""
+"""The tokens and sessions that the server knows, in memory, in step with the database."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from starlette.requests import HTTPConnection
 
+from headway.core.errors import Unavailable
 from headway.core.policy import Principal
 from headway.ports import Clock
 from headway.server.data import DataError
-from headway.server.identity.credentials import find_token
+from headway.server.identity.credentials import cookie_of, find_token
 from headway.server.identity.grants import Grant, Grants
-from headway.server.identity.store import TokenRecord, TokenStore
-from headway.server.identity.tokens import digest, id_of
+from headway.server.identity.store import Admitted, SessionRecord, TokenRecord, TokenStore
+from headway.server.identity.tokens import digest, id_of, session_id_of
 
 if TYPE_CHECKING:
     from headway.server.identity.jwt import Keys
+
+Known = dict[tuple[str, str], tuple[bytes, Grant]]
+"""By token and session, as in their ``Grant``: the digest of what is shown for it, and what that gives."""
+
+T = TypeVar("T")
 
 POLL = 0.25
 """Seconds between looks at the database: a token made is known, one revoked is useless, at most that late."""
@@ -41,12 +47,13 @@ class Identities:
         self._grants = grants
         self._clock = clock
         self._keys = keys
-        self._known: dict[str, tuple[bytes, Grant]] = {}
-        """By public id: the digest of the token and what it gives."""
+        self._known: Known = {}
+        self._sessions: dict[str, str] = {}
+        """The token of each session."""
         # Not the loop's default threads: long operations may hold all of those, and a revocation must not wait.
         self._thread = ThreadPoolExecutor(1, "headway-identity")
         self._trouble = ""
-        self._apply(store.news() or ())
+        self._apply(store.admitted())
 
     @classmethod
     def open(cls, folder: Path, grants: Grants, clock: Clock, keys: Keys | None = None) -> Identities:
@@ -57,54 +64,97 @@ class Identities:
         return cls(TokenStore.open(folder, now=clock.now()), grants, clock, keys)
 
     def __repr__(self) -> str:
-        return f"<Identities: {len(self._known)} tokens{', in trouble' if self._trouble else ''}>"
+        return f"<Identities: {len(self._known) - len(self._sessions)} tokens{', in trouble' if self._trouble else ''}>"
 
     def identify(self, connection: HTTPConnection) -> Grant | None:
         """Who is calling; None for 401."""
         token = find_token(connection.headers, connection.query_params, connection.cookies)
-        return None if token is None else self.authenticate(token, self._clock.now())
+        if token is None:
+            return None
+        if session_id_of(token) is None:
+            return self.authenticate(token, self._clock.now())
+        # It is a cookie's, out of the reach of scripts, and good for nothing where anything else could put it.
+        return self.session(token) if token == cookie_of(connection) else None
+
+    def session(self, secret: str) -> Grant | None:
+        """The grant of a browser's session, if it is one."""
+        id = session_id_of(secret)
+        return None if id is None else self._matching((self._sessions.get(id, ""), id), secret, self._clock.now())
+
+    def token(self, id: str) -> Grant | None:
+        """The grant of the token with that public id."""
+        known = self._known.get((id, ""))
+        return known[1] if known is not None and known[1].valid(self._clock.now()) else None
 
     def authenticate(self, token: str, now: float) -> Grant | None:
         """The grant of a token at ``now`` (seconds since the epoch). Unknown, malformed, revoked and expired are
         one answer: None.
         """
         id = id_of(token)
-        if id is None:
-            grant = self._keys.grant(token, now) if self._keys is not None else None
-        else:
-            hashed, grant = self._known.get(id, (b"", None))
-            if not hmac.compare_digest(hashed, digest(token)):
-                return None
+        if id is not None:
+            return self._matching((id, ""), token, now)
+        grant = self._keys.grant(token, now) if self._keys is not None else None
         return grant if grant is not None and grant.valid(now) else None
+
+    def _matching(self, key: tuple[str, str], shown: str, now: float) -> Grant | None:
+        hashed, grant = self._known.get(key, (b"", None))
+        if not hmac.compare_digest(hashed, digest(shown)):
+            return None
+        return grant if grant is not None and grant.valid(now) else None
+
+    async def use(self, work: Callable[[TokenStore], T]) -> T:
+        """Look into the database, or change it: what is changed holds for all when this returns.
+
+        Raises what ``work`` raises, but ``Unavailable`` where the database is in trouble, which is the log's to tell.
+        """
+        try:
+            return await self._use(work)
+        except DataError as error:
+            _log.error("users and tokens cannot be used: %s", error.message)
+            raise Unavailable("users and tokens cannot be looked up or changed just now") from error
 
     async def run(self) -> None:
         """Follow the database until cancelled: the server keeps one task of this."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(POLL)
             try:
-                news = await loop.run_in_executor(self._thread, self._store.news)
+                await self._use(lambda store: None)
             except DataError as error:
                 self._report(error.message)
             else:
                 self._report("")
-                if news is not None:
-                    self._apply(news)
+
+    async def _use(self, work: Callable[[TokenStore], T]) -> T:
+        loop = asyncio.get_running_loop()
+
+        def job() -> T:
+            result = work(self._store)
+            if (news := self._store.news()) is not None:
+                # Not by who waits for the result: they may have been cancelled, and this was news only once.
+                loop.call_soon_threadsafe(self._apply, news)
+            return result
+
+        return await loop.run_in_executor(self._thread, job)
 
     def close(self) -> None:
         """Close the database, after ``run`` was cancelled; may wait for a look at it that is under way."""
         self._thread.shutdown()
         self._store.close()
 
-    def _apply(self, tokens: Iterable[tuple[bytes, TokenRecord]]) -> None:
-        """Take over the tokens as they stand; the grants of those that are gone or changed in any way end."""
+    def _apply(self, admitted: Admitted) -> None:
+        """Take over what stands; the grants of what is gone or changed in any way end."""
         before, self._known = self._known, {}
-        for hashed, record in tokens:
-            known = hashed, _grant(record)
-            same = before.get(record.id)
-            self._known[record.id] = same if same is not None and _same(same, known) else known
-        for id, known in before.items():
-            if self._known.get(id) is not known:
+        grants = [
+            *((hashed, _grant(record)) for hashed, record in admitted.tokens),
+            *((hashed, _session_grant(record)) for hashed, record in admitted.sessions),
+        ]
+        for known in grants:
+            key = known[1].token, known[1].session
+            same = before.get(key)
+            self._known[key] = same if same is not None and _same(same, known) else known
+        self._sessions = {session: token for token, session in self._known if session}
+        for key, known in before.items():
+            if self._known.get(key) is not known:
                 self._grants.revoke(known[1])
 
     def _report(self, trouble: str) -> None:
@@ -120,6 +170,10 @@ class Identities:
 
 def _grant(record: TokenRecord) -> Grant:
     return Grant(Principal(record.user_id, record.role, record.user), record.id, record.expires_at)
+
+
+def _session_grant(record: SessionRecord) -> Grant:
+    return Grant(Principal(record.user_id, record.role, record.user), record.token, record.expires_at, record.id)
 
 
 def _same(one: tuple[bytes, Grant], other: tuple[bytes, Grant]) -> bool:

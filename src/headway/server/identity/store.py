@@ -1,18 +1,19 @@
-"""Users and tokens in ``identity.db``: a file of its own, since the command line writes it while a server runs."""
+"""Users, tokens and sessions in ``identity.db``: a file of its own, since the command line writes it while a server
+runs.
+"""
 
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from headway.core.errors import TooMany
 from headway.core.policy import ADMIN_USER, Role
 from headway.server.data import (
     ADMIN_TOKEN,
@@ -22,9 +23,9 @@ from headway.server.data import (
     make_data_dir,
     write_private,
 )
-from headway.server.identity.tokens import checked_label, checked_name, digest, new_id, new_token
+from headway.server.identity.database import connect, explained, identity_of, prepare
+from headway.server.identity.tokens import checked_label, checked_name, digest, new_id, new_session, new_token
 
-VERSION = 1
 ADMIN_NAME = "admin"
 PATIENCE = 5.0
 """Seconds to wait while another process writes."""
@@ -33,6 +34,17 @@ _SELECT = """
     SELECT t.hash, t.id, t.user_id, u.name, t.role, t.label, t.created_at, t.expires_at, t.revoked_at
     FROM tokens AS t JOIN users AS u ON u.id = t.user_id
 """
+_SELECT_SESSIONS = """
+    SELECT s.hash, s.id, s.token_id, t.user_id, u.name, t.role, s.created_at, s.expires_at, t.expires_at
+    FROM sessions AS s JOIN tokens AS t ON t.id = s.token_id JOIN users AS u ON u.id = t.user_id
+    WHERE t.revoked_at IS NULL ORDER BY s.rowid
+"""
+
+SESSION_LIFETIME = 30 * 86_400.0
+"""Seconds after which a browser has to log in again."""
+SESSIONS_PER_USER = 100
+"""The oldest ends when there is one more."""
+DAY = 86_400.0
 
 
 class TokenRecord(msgspec.Struct, frozen=True):
@@ -55,13 +67,45 @@ class TokenRecord(msgspec.Struct, frozen=True):
         return "active" if now < self.expires_at else "expired"
 
 
+class SessionRecord(msgspec.Struct, frozen=True):
+    """What may be known of a browser's session: neither the cookie nor its hash."""
+
+    id: str
+    token: str
+    """The id of the token that it came from, whose user and role it has."""
+    user_id: int
+    user: str
+    role: Role
+    created_at: float
+    expires_at: float
+    """Never later than the token's."""
+
+
+class UserRecord(msgspec.Struct, frozen=True):
+    """A user."""
+
+    id: int
+    name: str
+    created_at: float
+    tokens: int
+    """How many there are that open something."""
+    sessions: int
+
+
+class Admitted(NamedTuple):
+    """All that opens something until it expires, each with its digest."""
+
+    tokens: list[tuple[bytes, TokenRecord]]
+    sessions: list[tuple[bytes, SessionRecord]]
+
+
 class TokenStore:
     """The tables of ``schema.sql`` as operations, safe among several processes. One thread at a time."""
 
     def __init__(self, path: Path, patience: float) -> None:
         self.path = path
         self._patience = patience
-        self._db, self._file = _connect(path, patience)
+        self._db, self._file = connect(path, patience)
         self._seen: int | None = None
 
     @classmethod
@@ -89,25 +133,35 @@ class TokenStore:
         self._db.close()
 
     def create(
-        self, user: str, role: Role, *, now: float, label: str = "", expires_at: float = math.inf
+        self,
+        user: str,
+        role: Role,
+        *,
+        now: float,
+        label: str = "",
+        expires_at: float = math.inf,
+        at_most: float = math.inf,
     ) -> tuple[str, TokenRecord]:
         """Make a token, and its user if there is none of that name; the token cannot be had again.
 
-        Raises ``InvalidInput`` for a bad name or label, ``DataError``.
+        ``at_most``: how many a user may have that are valid or were made within a day. Raises ``InvalidInput`` for a
+        bad name or label, ``TooMany``, ``DataError``.
         """
         user, label = checked_name(user), checked_label(label)
         with self._writing() as db:
+            if _recent(db, user, now) >= at_most:
+                raise TooMany(f"a user may have {at_most:g} tokens, and make as many within a day; revoke some first")
             return _insert(db, user, role, now, label, expires_at)
 
     def tokens(self) -> list[TokenRecord]:
         """Every token ever made, oldest first. Raises ``DataError``."""
-        with _explained(self.path):
+        with explained(self.path):
             rows = self._db.execute(f"{_SELECT} ORDER BY t.rowid").fetchall()
         return [_record(row) for row in rows]
 
     def unrevoked(self) -> list[tuple[bytes, TokenRecord]]:
         """The tokens that open something until they expire, each with its digest. Raises ``DataError``."""
-        with _explained(self.path):
+        with explained(self.path):
             rows = self._db.execute(f"{_SELECT} WHERE t.revoked_at IS NULL ORDER BY t.rowid").fetchall()
         return [(row[0], _record(row)) for row in rows]
 
@@ -120,107 +174,104 @@ class TokenStore:
                 (now, id, user),
             ).rowcount
 
-    def news(self) -> list[tuple[bytes, TokenRecord]] | None:
-        """``unrevoked()`` at first, after a commit by another connection and after the file was replaced; else None.
+    def users(self, *, now: float) -> list[UserRecord]:
+        """Everyone there is, in order of their ids. Raises ``DataError``."""
+        with explained(self.path):
+            rows = self._db.execute(
+                "SELECT id, name, created_at,"
+                " (SELECT count(*) FROM tokens WHERE user_id = u.id AND revoked_at IS NULL AND"
+                "  coalesce(expires_at > :now, 1)),"
+                " (SELECT count(*) FROM sessions AS s JOIN tokens AS t ON t.id = s.token_id WHERE t.user_id = u.id AND"
+                "  s.expires_at > :now AND coalesce(t.expires_at > :now, 1))"
+                " FROM users AS u ORDER BY id",
+                {"now": now},
+            ).fetchall()
+        return [UserRecord(*row) for row in rows]
+
+    def open_session(self, token_id: str, *, now: float) -> tuple[str, SessionRecord] | None:
+        """Make a session of a token; its secret cannot be had again. None when the token opens nothing (any more).
+
+        Raises ``DataError``.
+        """
+        with self._writing() as db:
+            row = db.execute(f"{_SELECT} WHERE t.id = ? AND t.revoked_at IS NULL", (token_id,)).fetchone()
+            token = row and _record(row)
+            if not token or now >= token.expires_at:
+                return None
+            _make_room(db, token.user_id, now)
+            return _insert_session(db, token, now)
+
+    def close_session(self, id: str) -> None:
+        """End a session, if there is one of that id. Raises ``DataError``."""
+        with self._writing() as db:
+            db.execute("DELETE FROM sessions WHERE id = ?", (id,))
+
+    def close_sessions(self, user_id: int) -> int:
+        """End all sessions of a user; how many there were. Raises ``DataError``."""
+        with self._writing() as db:
+            return db.execute(
+                "DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE user_id = ?)", (user_id,)
+            ).rowcount
+
+    def admitted(self) -> Admitted:
+        """What opens something: tokens, and sessions of tokens. Raises ``DataError``."""
+        with explained(self.path):
+            rows = self._db.execute(_SELECT_SESSIONS).fetchall()
+        return Admitted(self.unrevoked(), [(row[0], _session(row)) for row in rows])
+
+    def news(self) -> Admitted | None:
+        """``admitted()`` at first, after any commit and after the file was replaced; else None.
 
         Costs microseconds when there is none, and may wait as long as another process writes. Raises ``DataError``;
         what could not be read is still news the next time.
         """
         self._follow()
-        with _explained(self.path):
+        with explained(self.path):
             version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version == self._seen:
             return None
-        tokens = self.unrevoked()
+        admitted = self.admitted()
         self._seen = version
-        return tokens
+        return admitted
 
     def _follow(self) -> None:
         """Open the file anew when there is another in its place (a restored backup): else nothing revoked there
         would ever be noticed here.
         """
-        with _explained(self.path):
-            if _identity_of(self.path) == self._file:
+        with explained(self.path):
+            if identity_of(self.path) == self._file:
                 return
         other = TokenStore.open(self.path.parent, now=0, create=False, patience=self._patience)
         self._db.close()
         self._db, self._file, self._seen = other._db, other._file, None
 
     def _prepare(self, now: float, create: bool) -> None:
-        if self._version() == 0 and create:
-            with self._writing() as db:
-                # Asked again now that nobody else can write: another process may have been first.
-                if self._version() == 0:
-                    _initialise(db, self.path.parent, now)
-        version = self._version()
-        if version == 0:
-            raise DataError(f"{self.path} is empty; the server or `headway token create` fills it")
-        if version != VERSION:
-            raise DataError(
-                f"{self.path} has version {version}, this Headway knows {VERSION}: "
-                "use the newer Headway that made it, or another folder (--data, HEADWAY_DATA)"
-            )
+        def first(db: sqlite3.Connection) -> None:
+            _make_admin(db, self.path.parent, now)
 
-    def _version(self) -> int:
-        with _explained(self.path):
-            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-            return version
+        prepare(self._db, self.path, first if create else None)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _explained(self.path), self._db as db:
+        # What this connection commits is no change to SQLite's data_version: it is news all the same.
+        self._seen = None
+        with explained(self.path), self._db as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
 
 
-def _connect(path: Path, patience: float) -> tuple[sqlite3.Connection, tuple[int, int]]:
-    """A connection and which file it is to."""
-    with _explained(path):
-        file = _identity_of(path)
-        # mode=rw: SQLite would make a missing file for all to read.
-        uri = f"{path.absolute().as_uri()}?mode=rw"
-        db = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
-        try:
-            # No write-ahead log: its shared memory ties a short-lived command to the server for nothing here.
-            for pragma in ("journal_mode = DELETE", "synchronous = FULL", "foreign_keys = ON"):
-                db.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db, file
-
-
-def _identity_of(path: Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
-
-
-def _initialise(db: sqlite3.Connection, folder: Path, now: float) -> None:
-    schema = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-    # Statement by statement: executescript() would first commit the transaction that keeps others out.
-    for statement in _statements(schema):
-        db.execute(statement)
+def _make_admin(db: sqlite3.Connection, folder: Path, now: float) -> None:
     token, record = _insert(db, ADMIN_NAME, Role.ADMIN, now, "first start", math.inf)
     if record.user_id != ADMIN_USER:
         raise DataError(f"the first user got id {record.user_id}")
     # Before the commit: after a crash in between, the next opening starts over and replaces the file.
     write_private(folder / ADMIN_TOKEN, f"{token}\n")
-    db.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 def _insert(
     db: sqlite3.Connection, user: str, role: Role, now: float, label: str, expires_at: float
 ) -> tuple[str, TokenRecord]:
-    record = TokenRecord(_free_id(db), _user_id(db, user, now), user, role, label, now, expires_at)
+    record = TokenRecord(_free_id(db, "tokens"), _user_id(db, user, now), user, role, label, now, expires_at)
     token = new_token(record.id)
     db.execute(
         "INSERT INTO tokens (id, hash, user_id, role, label, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -237,8 +288,39 @@ def _user_id(db: sqlite3.Connection, name: str, now: float) -> int:
     return int(inserted.fetchone()[0])
 
 
-def _free_id(db: sqlite3.Connection) -> str:
-    while db.execute("SELECT 1 FROM tokens WHERE id = ?", (id := new_id(),)).fetchone():
+def _recent(db: sqlite3.Connection, user: str, now: float) -> int:
+    """How many tokens of a user are valid, or were made within a day: revoking some makes no room for ever more."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM tokens WHERE user_id = (SELECT id FROM users WHERE name = ?)"
+        " AND (created_at > ? OR (revoked_at IS NULL AND coalesce(expires_at > ?, 1)))",
+        (user, now - DAY, now),
+    ).fetchone()
+    return int(count)
+
+
+def _make_room(db: sqlite3.Connection, user_id: int, now: float) -> None:
+    """For one more session of a user."""
+    db.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
+    db.execute(
+        "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions AS s JOIN tokens AS t ON t.id = s.token_id"
+        " WHERE t.user_id = ? ORDER BY s.rowid DESC LIMIT -1 OFFSET ?)",
+        (user_id, SESSIONS_PER_USER - 1),
+    )
+
+
+def _insert_session(db: sqlite3.Connection, token: TokenRecord, now: float) -> tuple[str, SessionRecord]:
+    expires_at = min(now + SESSION_LIFETIME, token.expires_at)
+    record = SessionRecord(_free_id(db, "sessions"), token.id, token.user_id, token.user, token.role, now, expires_at)
+    secret = new_session(record.id)
+    db.execute(
+        "INSERT INTO sessions (id, hash, token_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (record.id, digest(secret), token.id, now, expires_at),
+    )
+    return secret, record
+
+
+def _free_id(db: sqlite3.Connection, table: Literal["tokens", "sessions"]) -> str:
+    while db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (id := new_id(),)).fetchone():  # noqa: S608 - constants
         pass
     return id
 
@@ -254,13 +336,8 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:
     return TokenRecord(id, user_id, user, Role(role), label, created_at, expires_at, revoked_at)
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; the server or `headway token create` makes it") from error
-    except OSError as error:
-        raise DataError(f"cannot use {path}: {error.strerror}") from error
-    except sqlite3.Error as error:
-        raise DataError(f"cannot use {path}: {error}") from error
+def _session(row: tuple[Any, ...]) -> SessionRecord:
+    _, id, token, user_id, user, role, created_at, expires_at, token_expires_at = row
+    if token_expires_at is not None:
+        expires_at = min(expires_at, token_expires_at)  # which may have been brought forward since
+    return SessionRecord(id, token, user_id, user, Role(role), created_at, expires_at)

@@ -16,6 +16,9 @@ The prefix is known at sight by secret scanners and by ``redaction``. The id fin
 that the comparison itself can take constant time; and who comes upon a leaked token knows which one to revoke.
 """
 
+SESSION = re.compile(r"hws_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+"""A browser's session looks alike, and is told apart: it opens nothing but where a cookie stands."""
+
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}")
 MAX_LABEL = 256
 
@@ -30,6 +33,16 @@ def new_token(id: str) -> str:
     return f"hw_{id}_{secrets.token_urlsafe(32)}"
 
 
+def new_session(id: str) -> str:
+    """A session's secret with that public id."""
+    return f"hws_{id}_{secrets.token_urlsafe(32)}"
+
+
+def new_link() -> str:
+    """The code of a one-use link."""
+    return f"hwl_{secrets.token_urlsafe(32)}"
+
+
 def new_id() -> str:
     """A public id; not a secret, and not certain to be unused."""
     return secrets.token_hex(4)
@@ -38,6 +51,12 @@ def new_id() -> str:
 def id_of(token: str) -> str | None:
     """The public id in a token; None when it is no token of ours."""
     match = TOKEN.fullmatch(token)
+    return match and match[1]
+
+
+def session_id_of(secret: str) -> str | None:
+    """The public id in a session's secret; None when it is none."""
+    match = SESSION.fullmatch(secret)
     return match and match[1]
 
 

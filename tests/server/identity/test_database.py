@@ -1,0 +1,124 @@
+"""The versions of ``identity.db``: an older one is brought up to date, after a backup, by whoever comes first."""
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from headway.core.policy import Role
+from headway.server.data import IDENTITY, DataError
+from headway.server.identity import database
+from headway.server.identity.database import VERSION
+from headway.server.identity.store import TokenStore
+from headway.server.identity.tokens import digest, new_token
+
+NOW = 1_000_000.0
+TOKEN = new_token("0123abcd")
+BACKUP = f"{IDENTITY}.v1.backup"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a database of version 1: one admin with one token, as Headway 0.1 left it."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    path = folder / IDENTITY
+    path.touch(mode=0o600)
+    schema = Path(database.__file__).with_name("schema.sql")
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(schema.read_text())
+        with db:
+            db.execute("INSERT INTO users VALUES (1, 'admin', 5.0)")
+            values = ("0123abcd", digest(TOKEN), 1, "admin", "first start", 5.0, None, None)
+            db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        db.execute("PRAGMA user_version = 1")
+    return folder
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_an_older_database_is_brought_up_to_date_and_keeps_what_it_has(folder: Path, create: bool) -> None:
+    with closing(TokenStore.open(folder, now=NOW, create=create)) as store:
+        ((hashed, record),) = store.unrevoked()
+        assert (hashed, record.user, record.role, record.created_at) == (digest(TOKEN), "admin", Role.ADMIN, 5.0)
+        assert store.open_session(record.id, now=NOW) is not None
+        assert store.create("anna", Role.USER, now=NOW)[1].user_id == 2
+    assert version(folder / IDENTITY) == VERSION
+    assert not (folder / "admin.token").exists()  # no second first token
+
+
+def test_it_is_copied_first_for_its_owner_alone(folder: Path) -> None:
+    before = (folder / IDENTITY).read_bytes()
+    TokenStore.open(folder, now=NOW).close()
+    copy = folder / BACKUP
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert version(copy) == 1
+    with closing(sqlite3.connect(copy)) as db, closing(sqlite3.connect(":memory:")) as old:
+        old.deserialize(before)
+        assert list(db.iterdump()) == list(old.iterdump())
+    assert sorted(path.name for path in folder.iterdir()) == [IDENTITY, BACKUP]
+
+
+def test_a_backup_put_back_is_brought_up_to_date_while_the_server_runs(folder: Path) -> None:
+    with closing(TokenStore.open(folder, now=NOW)) as store:
+        store.create("anna", Role.USER, now=NOW)
+        store.news()
+        (folder / BACKUP).replace(folder / IDENTITY)
+        news = store.news()
+    assert news is not None
+    assert [record.user for _, record in news.tokens] == ["admin"]
+    assert version(folder / IDENTITY) == VERSION
+
+
+def test_an_upgrade_that_fails_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_statements", lambda script: ["CREATE TABLE half (a)", "CREATE nonsense"])
+        with pytest.raises(DataError, match="syntax error"):
+            TokenStore.open(folder, now=NOW)
+    with closing(sqlite3.connect(folder / IDENTITY)) as db:
+        assert [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name = 'half'")] == []
+    assert version(folder / IDENTITY) == 1
+    with closing(TokenStore.open(folder, now=NOW)) as store:
+        assert len(store.tokens()) == 1
+
+
+def test_a_backup_that_was_cut_short_is_made_anew(folder: Path) -> None:
+    (folder / f"{BACKUP}.new").write_bytes(b"half of it")
+    TokenStore.open(folder, now=NOW).close()
+    assert version(folder / BACKUP) == 1
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from headway.server.identity.store import TokenStore
+print("ready", flush=True)
+sys.stdin.read()
+print(len(TokenStore.open(Path(sys.argv[1]), now=1.0, create=False).tokens()))
+"""
+
+
+def test_processes_that_open_it_at_once_upgrade_it_once(folder: Path) -> None:
+    with ExitStack() as stack:
+        command = [sys.executable, "-c", OPENER, str(folder)]
+        openers = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        for opener in openers:
+            assert opener.stdout is not None
+            assert opener.stdout.readline() == "ready\n"
+        for opener in openers:  # the starting shot
+            assert opener.stdin is not None
+            opener.stdin.close()
+        assert [opener.stdout.read() for opener in openers if opener.stdout] == ["1\n"] * 4
+    assert version(folder / IDENTITY) == VERSION
+    assert version(folder / BACKUP) == 1
