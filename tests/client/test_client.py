@@ -119,6 +119,21 @@ async def test_so_do_those_on_an_event_loop() -> None:
     assert [asked.headers["x-called"] for asked in server.asked] == ["1"] * 4
 
 
+def test_its_jobs_are_reported_over_the_network_that_it_was_told_of() -> None:
+    with ScriptedServer(lambda asked: listed(row())) as proxy:
+        with Client("http://inside.example:4590", proxy=proxy.url) as client, client.activities.start("a.b"):
+            pass
+        assert proxy.asked_for("POST")[0].headers["host"] == "inside.example:4590"
+
+
+async def test_so_are_those_of_an_event_loop() -> None:
+    with ScriptedServer(lambda asked: listed(row())) as proxy:
+        async with AsyncClient("http://inside.example:4590", proxy=proxy.url) as client:
+            with client.activities.start("a.b"):
+                pass
+        assert proxy.asked_for("POST")[0].headers["host"] == "inside.example:4590"
+
+
 def test_its_repr_does_not_show_the_token() -> None:
     with Client("http://localhost:1", "s3cret") as client:
         assert "s3cret" not in repr(client) + repr(vars(client))

@@ -18,7 +18,7 @@ from headway.wire.row import Row
 
 if TYPE_CHECKING:
     from headway.client.job import Job
-    from headway.client.reporting import Reporting
+    from headway.client.reporting import JobOptions, Reporting
 
 
 class Activities:
@@ -88,12 +88,12 @@ class Activities:
         """Say how the work has ended."""
         return self._driver.send(calls.change(uuid, report, state=state, error=error))
 
-    def start(self, type: str, **options: Any) -> Job:
-        """Report a job from the background; ``options`` are those of ``Reporting.start``."""
+    def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
+        """Report a job from the background; see ``JobOptions``."""
         from headway.client.reporting import Reporting  # here: most programs only look
 
         if self._reporting is None:
-            self._reporting = Reporting(lambda: self._driver.options.address)
+            self._reporting = Reporting(lambda: self._driver.options.address, network=self._driver.network)
         return self._reporting.start(type, **options)
 
     @overload

@@ -19,7 +19,7 @@ from headway.wire.row import Row
 
 if TYPE_CHECKING:
     from headway.client.job import Job
-    from headway.client.reporting import Reporting
+    from headway.client.reporting import JobOptions, Reporting
 
 
 class AsyncActivities:
@@ -85,12 +85,12 @@ class AsyncActivities:
         """See ``Activities.finish``."""
         return await self._driver.send(calls.change(uuid, report, state=state, error=error))
 
-    def start(self, type: str, **options: Any) -> Job:
+    def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
         """See ``Activities.start``."""
         from headway.client.reporting import Reporting  # here: most programs only look
 
         if self._reporting is None:
-            self._reporting = Reporting(lambda: self._driver.options.address)
+            self._reporting = Reporting(lambda: self._driver.options.address, network=self._driver.network)
         return self._reporting.start(type, **options)
 
     @overload

@@ -6,6 +6,7 @@ import time
 from typing import TypeVar
 
 from headway.client.async_conversation import AsyncConversation
+from headway.client.connecting import Network
 from headway.client.conversation import Conversation
 from headway.client.exchange import Call
 from headway.client.options import Options
@@ -23,6 +24,7 @@ class Driver:
     def __init__(self, transport: Transport, options: Options, clock: Clock = time.monotonic) -> None:
         self.options: Options = options
         self.clock: Clock = clock
+        self.network: Network = transport.network
         self._transport = transport
 
     def but(self, options: Options) -> Driver:
@@ -56,6 +58,7 @@ class AsyncDriver:
     def __init__(self, transport: AsyncTransport, options: Options, clock: Clock = time.monotonic) -> None:
         self.options: Options = options
         self.clock: Clock = clock
+        self.network: Network = transport.network
         self._transport = transport
 
     def but(self, options: Options) -> AsyncDriver:

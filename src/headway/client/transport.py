@@ -40,7 +40,8 @@ class Transport:
         self.address = address
         self._timeout = timeout
         self._given = http
-        self._network: Network = network or {}
+        self.network: Network = network or {}
+        """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.Client] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +92,7 @@ class Transport:
         kind = kind_of(url)
         with self._lock:
             if kind not in self._clients:
-                self._clients[kind] = httpx2.Client(**options_for(url, self._network))
+                self._clients[kind] = httpx2.Client(**options_for(url, self.network))
                 deadlines.install(self._clients[kind])
             return self._clients[kind]
 
@@ -111,7 +112,8 @@ class AsyncTransport:
         self.address = address
         self._timeout = timeout
         self._given = http
-        self._network: Network = network or {}
+        self.network: Network = network or {}
+        """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
@@ -162,7 +164,7 @@ class AsyncTransport:
             return self._given
         kind = kind_of(url)
         if kind not in self._clients:
-            self._clients[kind] = httpx2.AsyncClient(**options_for(url, self._network))
+            self._clients[kind] = httpx2.AsyncClient(**options_for(url, self.network))
         return self._clients[kind]
 
 
