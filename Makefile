@@ -16,7 +16,7 @@ LOCK_TOOL := uv==0.13.9
 .DELETE_ON_ERROR:
 # Two installs at once would break one environment, and nothing here is long enough to gain by -j.
 .NOTPARALLEL:
-.PHONY: help run serve test lint bench lock clean
+.PHONY: help run serve test lint bench lock clean browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ run: $(VENV)/run.stamp ## serve on 127.0.0.1:4590 with one real job: checksum th
 serve: $(VENV)/run.stamp ## serve on 127.0.0.1:4590
 	@$(BIN)/headway serve
 
-test: $(VENV)/dev.stamp ## run all tests
+test: $(VENV)/dev.stamp browser ## run all tests
 	@$(BIN)/python -m pytest -q
 
 lint: $(VENV)/dev.stamp ## check style and types
@@ -38,6 +38,14 @@ lint: $(VENV)/dev.stamp ## check style and types
 
 bench: $(VENV)/bench.stamp ## measure
 	@$(BIN)/python -m bench
+
+# The page is tried in a real browser. Where there is none and Debian's can be had, it is fetched; else those tests are left out.
+browser:
+	@command -v chromium >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing chromium" && \
+	  { apt-get update -qq || true; } && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "There is no chromium here: the tests of the page are left out."
 
 clean: ## remove the environment and every cache
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
