@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from headway.core.lifecycle import Report
 from headway.core.view import Kind
 from headway.wire import sse
 from headway.wire.errors import Unreadable
-from headway.wire.notifications import ActivityNotification, Notification, SnapshotNotification
+from headway.wire.notifications import ActivityNotification, Notification
 from tests.client.scripted_server import (
     OTHER,
     UUID,
@@ -30,16 +29,7 @@ from tests.client.scripted_server import (
     refused,
     row,
 )
-
-STREAM = {"Content-Type": "text/event-stream"}
-
-
-def event(kind: Kind, cursor: str, uuid: str = UUID, **members: Any) -> bytes:
-    return sse.activity(kind, uuid, json.dumps(row(uuid, **members)).encode(), cursor)
-
-
-def snapshot(cursor: str, *rows: dict[str, Any]) -> bytes:
-    return sse.snapshot(listed(*rows).body, cursor)  # type: ignore[arg-type]
+from tests.client.streams import STREAM, event, snapshot, told
 
 
 def in_turn(*replies: Reply | Drop | Callable[[Asked], Reply]) -> Callable[[Asked], Reply | Drop]:
@@ -51,14 +41,6 @@ def in_turn(*replies: Reply | Drop | Callable[[Asked], Reply]) -> Callable[[Aske
         return reply(asked) if callable(reply) else reply
 
     return script
-
-
-def told(notification: Notification) -> tuple[str, list[str]]:
-    """What a notification says, in short."""
-    if isinstance(notification, ActivityNotification):
-        return notification.kind.value, [notification.row.uuid]
-    assert isinstance(notification, SnapshotNotification)
-    return "snapshot", [each.uuid for each in notification.rows]
 
 
 def first(count: int, notifications: Iterator[Notification]) -> list[tuple[str, list[str]]]:
