@@ -48,7 +48,7 @@ SECTIONS = (
         "Options",
         "The keywords of `Client`, `AsyncClient` and, but for those of `Network`, `with_options`.",
         (
-            ("client.options", ("Settings", "Token", "Hooks", "Logger")),
+            ("client.options", ("Settings", "CallOptions", "Token", "Hooks", "Logger")),
             ("client.connecting", ("Network",)),
             ("client.retries", ("Retries", "NO_RETRIES")),
         ),
@@ -84,7 +84,7 @@ SECTIONS = (
         (
             ("client.job", ("Job", "Stopped")),
             ("client.outbox", ("OnLoss",)),
-            ("client.reporting", ("Reporting",)),
+            ("client.reporting", ("JobOptions", "Reporting")),
             ("client.address", ("Address",)),
         ),
     ),
@@ -113,18 +113,11 @@ SECTIONS = (
 TREES = ("core.errors", "client.errors")
 WITHIN = frozenset(
     (
-        *(
-            "Activities.close",
-            "Answer.require_success",
-            "Replica.apply",
-            "Report.children",
-            "Report.then",
-            "Retries.begin",
-        ),
-        *(f"Job.{name}" for name in ("due", "next", "answered", "unanswered", "seen", "recorded", "flushed", "leave")),
+        *("Activities.close", "Answer.require_success", "Job", "Replica.apply", "Report.children", "Report.then"),
+        *("Reporting.forked", "Retries.begin"),
     )
 )
-"""What is public to the package only."""
+"""What is public to the package only; of a class, its constructor."""
 
 
 def page() -> str:
@@ -242,7 +235,9 @@ def methods_of(node: ast.ClassDef) -> dict[str, list[Function]]:
 
 
 def is_told(kind: str, name: str) -> bool:
-    return name == "__init__" or not (name.startswith("_") or f"{kind}.{name}" in WITHIN)
+    if name == "__init__":
+        return kind not in WITHIN
+    return not (name.startswith("_") or f"{kind}.{name}" in WITHIN)
 
 
 def callable_told(name: str, overloads: list[Function]) -> str:
@@ -256,6 +251,7 @@ def signature(name: str, node: Function) -> str:
     """As it would be called, on one line or on one for each argument."""
     shown = list(arguments(node.args))
     result = "" if node.name == "__init__" or node.returns is None else f" -> {written(node.returns)}"
+    name = f"await {name}" if isinstance(node, ast.AsyncFunctionDef) else name
     line = f"{name}({', '.join(shown)}){result}"
     text = line if len(line) <= WIDTH else f"{name}(\n" + "".join(f"    {each},\n" for each in shown) + f"){result}"
     return text.replace("builtins.", "")
