@@ -118,6 +118,7 @@ class WatchApp(App[None]):
         """Begin."""
         self.query_one("#filter").display = False
         self.query_one("#live").focus()
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())  # the shell has been there meanwhile
         self.run_worker(self._watch(), exit_on_error=True)
         if self._frame is not None:
             self.set_interval(self._frame, self._frame_over)
