@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli.completing import complete_live, complete_type
 from headway.cli.connection import Connection, connecting, json_option
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("uuid", required=False)
-@click.option("--type", metavar="TYPE", help="Only activities of this type.")
+@click.argument("uuid", required=False, shell_complete=complete_live)
+@click.option("--type", metavar="TYPE", shell_complete=complete_type, help="Only activities of this type.")
 @click.option("--plain", is_flag=True, help="Lines, as where there is no terminal.")
 @connecting
 @json_option
@@ -73,6 +74,7 @@ async def _fill_screen(connection: Connection, type: str | None) -> None:
 
 
 def _follow(client: Client, view: View, chosen: Row | None, type: str | None) -> None:
+    from headway.cli.lookup import waited
     from headway.client.rows import has_ended
     from headway.core.view import Kind
     from headway.wire.notifications import ActivityNotification, SnapshotNotification
@@ -87,11 +89,7 @@ def _follow(client: Client, view: View, chosen: Row | None, type: str | None) ->
                     return
             elif isinstance(notification, SnapshotNotification):
                 view.snapshot(notification.rows)
-                if (
-                    chosen is not None
-                    and not notification.rows
-                    and has_ended(row := client.activities.get(chosen.uuid))
-                ):
+                if chosen is not None and not notification.rows and has_ended(row := waited(client, chosen, 0.0)):
                     view.event(Kind.ENDED, row)
                     return
 
