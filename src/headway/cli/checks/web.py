@@ -55,7 +55,7 @@ class Web:
 
     def __init__(self, choice: Choice, seconds: float) -> None:
         """``seconds``: without a byte, after which nobody is there."""
-        self.address = choice.address
+        self.address: Address = choice.address
         self._seconds = seconds
         options: dict[str, Any] = {"follow_redirects": False}
         if self.address.loopback:
