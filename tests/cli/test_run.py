@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from headway.client.outbox import LEASE
+from headway.client.reporting import PATIENCE
 from tests.cli.invoking import PROGRAM, environment, program
 from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import Drop, Hang, Reply, ScriptedServer, eventually, free_port, html, refused
@@ -176,6 +178,27 @@ class TestTheRecord:
             with ScriptedServer(headway, port=port):
                 eventually(lambda: headway.rows and headway.only["progress"] == 50)
                 started.communicate(b"\n", timeout=60)
+        assert headway.only["state"] == "succeeded"
+
+    def test_an_end_is_kept_until_a_server_that_was_away_is_back(self, tmp_path: Path, headway: FakeHeadway) -> None:
+        waits = (sys.executable, "-c", "print('ready', flush=True); input()")
+        port = free_port()
+        with ScriptedServer(headway, port=port) as first:
+            command = [*PROGRAM, "--url", first.url, "run", "--", *waits]
+            pipe = subprocess.PIPE
+            run = subprocess.Popen(command, env=environment(tmp_path), stdin=pipe, stdout=pipe, stderr=pipe)
+            eventually(lambda: headway.rows)
+            first.stop()
+        with run:
+            assert run.stdin is not None
+            run.stdin.write(b"\n")
+            run.stdin.close()
+            with pytest.raises(
+                subprocess.TimeoutExpired
+            ):  # it waits for longer than it would for somebody who looks on
+                run.wait(PATIENCE + 1.0)
+            with ScriptedServer(headway, port=port):
+                assert run.wait(LEASE) == 0
         assert headway.only["state"] == "succeeded"
 
 

@@ -86,6 +86,9 @@ def run(
     When it is asked to stop, all of its processes get SIGTERM and, after the grace, SIGKILL. It then ends as cancelled;
     as succeeded if it finished nevertheless.
 
+    If the server is away when it ends, its end is kept for up to 30 seconds, in case the server comes back: as long as
+    that would wait for it. On a terminal, and when no server has ever heard of it, for 5 at most; Ctrl-C ends that.
+
     \b
     Examples:
       headway run -- rsync -a --info=progress2 photos/ nas:photos/
@@ -107,7 +110,7 @@ def run(
         code = asyncio.run(running.main())
     finally:
         with contextlib.suppress(KeyboardInterrupt):  # whoever is in a hurry need not wait for the record
-            reporting.close()
+            reporting.close(_patience(running.job))
     if not quiet:
         _admit(running.job)
     sys.exit(code)
@@ -214,6 +217,15 @@ def _folder() -> str:
         return os.getcwd()
     except OSError:  # it has been removed
         return ""
+
+
+def _patience(job: Job | None) -> float:
+    """Seconds to wait for the record: where nobody waits for the prompt, a restart of the server may take its time."""
+    from headway.client.outbox import LEASE
+    from headway.client.reporting import PATIENCE
+
+    recorded = job is not None and job.uuid is not None
+    return LEASE if recorded and not sys.stderr.isatty() else PATIENCE
 
 
 def _admit(job: Job | None) -> None:
