@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,6 +34,7 @@ from tests.client.scripted_server import (
     row,
 )
 from tests.client.streams import STREAM, event, snapshot
+from tests.plex_media_server import PlexMediaServer
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +142,18 @@ class TestClose:
             assert both.watch().first(1) == [("snapshot", [UUID])]
             stage.reply = listed(row())
             assert len(both.do(lambda client: client.activities.list()).rows) == 1
+
+    def test_the_end_of_the_client_is_that_of_its_watches_and_waits(self, driver: str, server: ScriptedServer) -> None:
+        with Both(driver, server.url, timeout=10 * HANGS) as both:
+            watch = both.watch()
+            watch.first(1)
+            waiting = [watch.begin_next(), both.begin(lambda client: client.activities.wait(type="command.test"))]
+            eventually(lambda: len(server.asked) == 2)
+            both.do(lambda client: client.aclose() if both.is_async else client.close())
+            assert waiting[0].result(HANGS) is None
+            with pytest.raises(Unreachable, match="closed"):
+                waiting[1].result(HANGS)
+        assert len(server.asked) == 2
 
     @staticmethod
     def ping(stage: Stage) -> Iterator[bytes]:
@@ -347,6 +361,15 @@ class TestCallbacks:
             assert isinstance(errors[0], NotAuthenticated)
             self.called(both, print)
             eventually(lambda: "a watch has ended: who are you?" in caplog.text)
+
+
+@pytest.mark.parametrize("eventsource", [True, False])
+def test_a_watch_that_nobody_closed_leaves_no_connection(eventsource: bool) -> None:
+    with PlexMediaServer(eventsource=eventsource) as plex, Client(plex.url, plex.token) as client:
+        for _ in range(3):
+            next(client.activities.watch())
+        gc.collect()
+        eventually(lambda: not plex.streams)
 
 
 def test_a_watch_is_closed_by_its_block(server: ScriptedServer) -> None:

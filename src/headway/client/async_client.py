@@ -72,7 +72,7 @@ class AsyncClient:
         return other
 
     async def aclose(self) -> None:
-        """Deliver what was reported, and close the connections."""
+        """Deliver what was reported, end what is watched or waited for, and close the connections."""
         await self.activities.aclose()
         if self._owned:
             await self._driver.close()

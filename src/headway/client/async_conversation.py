@@ -38,6 +38,8 @@ class AsyncConversation(AsyncIterator[Any]):
     def __init__(self, transport: AsyncTransport, steps: Steps[Any]) -> None:
         self.result: Any = None
         """What the steps returned, once they have ended."""
+        self.ended: bool = False
+        """True once they have, which they have not when it was closed before."""
         self._transport = transport
         self._steps = steps
         self._interrupted = False
@@ -45,6 +47,7 @@ class AsyncConversation(AsyncIterator[Any]):
         self._waiting: asyncio.Timeout | None = None
         self._response: httpx2.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
+        transport.carry(self)
 
     def __aiter__(self) -> Self:
         return self
@@ -88,7 +91,7 @@ class AsyncConversation(AsyncIterator[Any]):
                     trouble = error
                 self._interrupted = False
         except StopIteration as end:
-            self.result = end.value
+            self.result, self.ended = end.value, True
         except Exception:
             await self._finish()
             raise

@@ -78,7 +78,7 @@ class Client:
         return other
 
     def close(self) -> None:
-        """Deliver what was reported, and close the connections."""
+        """Deliver what was reported, end what is watched or waited for, and close the connections."""
         self.activities.close()
         if self._owned:
             self._driver.close()

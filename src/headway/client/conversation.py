@@ -39,6 +39,8 @@ class Conversation(Iterator[Any]):
     def __init__(self, transport: Transport, steps: Steps[Any]) -> None:
         self.result: Any = None
         """What the steps returned, once they have ended."""
+        self.ended: bool = False
+        """True once they have, which they have not when it was closed before."""
         self._transport = transport
         self._steps = steps
         self._interrupted = False
@@ -47,6 +49,14 @@ class Conversation(Iterator[Any]):
         self._line = deadlines.Line()
         self._response: httpx2.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
+        transport.carry(self)
+
+    def __del__(self) -> None:
+        """Whoever forgets to close a watch leaves no connection behind; httpx2 itself sees to that of other streams."""
+        response = getattr(self, "_response", None)
+        if response is not None and response.status_code == UPGRADED:
+            with suppress(OSError):
+                network_of(response).close()
 
     def __next__(self) -> Any:
         with self._running:
@@ -80,7 +90,7 @@ class Conversation(Iterator[Any]):
                     trouble = error
                 self._interrupted = False
         except StopIteration as end:
-            self.result = end.value
+            self.result, self.ended = end.value, True
             self._finish()
         except Exception:
             self._finish()

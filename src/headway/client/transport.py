@@ -9,7 +9,8 @@ import asyncio
 import threading
 import time
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
+from weakref import WeakSet
 
 import httpx2
 
@@ -18,6 +19,7 @@ from headway.client.address import Address
 from headway.client.async_conversation import AsyncConversation
 from headway.client.connecting import Collector, Network, arguments, kind_of, options_for, silent, translated
 from headway.client.conversation import Conversation
+from headway.client.errors import Unreachable
 from headway.client.exchange import Answer, Request, Sendable
 from headway.client.options import TIMEOUT, make_options
 from headway.client.steps import Steps
@@ -43,6 +45,7 @@ class Transport:
         self.network: Network = network or {}
         """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.Client] = {}
+        self._carried: WeakSet[Conversation] = WeakSet()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -52,9 +55,13 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, but those of a client that was given."""
+        """End what is being carried out, in whichever thread; close the connections, but those of a client that was
+        given.
+        """
         with self._lock:
-            clients, self._clients = self._clients, {}
+            carried, clients, self._clients = list(self._carried), self._clients, {}
+        for conversation in carried:  # before its socket is closed, which wakes nobody
+            conversation.close()
         for client in clients.values():
             client.close()
 
@@ -63,11 +70,16 @@ class Transport:
         return self.answer(_sendable(self.address, request, self._timeout))
 
     def run(self, steps: Steps[T]) -> T:
-        """Carry steps out; what they return."""
+        """Carry steps out; what they return. Raises ``Unreachable`` when it is closed meanwhile."""
         carried = Conversation(self, steps)
         for _ in carried:
             raise RuntimeError("these steps emit items: iterate over them")
-        return cast(T, carried.result)
+        return cast(T, _outcome(carried))
+
+    def carry(self, conversation: Conversation) -> None:
+        """Know what there is to end."""
+        with self._lock:
+            self._carried.add(conversation)
 
     def answer(self, request: Sendable, line: deadlines.Line | None = None) -> Answer:
         """The answer to a request, read to its end. ``line``: by which another thread can put an end to it."""
@@ -115,6 +127,7 @@ class AsyncTransport:
         self.network: Network = network or {}
         """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.AsyncClient] = {}
+        self._carried: WeakSet[AsyncConversation] = WeakSet()
 
     async def __aenter__(self) -> Self:
         return self
@@ -125,7 +138,11 @@ class AsyncTransport:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections, but those of a client that was given."""
+        """End what is being carried out, in whichever task; close the connections, but those of a client that was
+        given.
+        """
+        for conversation in list(self._carried):
+            await conversation.close()
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.aclose()
@@ -135,11 +152,15 @@ class AsyncTransport:
         return await self.answer(_sendable(self.address, request, self._timeout))
 
     async def run(self, steps: Steps[T]) -> T:
-        """Carry steps out; what they return."""
+        """Carry steps out; what they return. Raises ``Unreachable`` when it is closed meanwhile."""
         carried = AsyncConversation(self, steps)
         async for _ in carried:
             raise RuntimeError("these steps emit items: iterate over them")
-        return cast(T, carried.result)
+        return cast(T, _outcome(carried))
+
+    def carry(self, conversation: AsyncConversation) -> None:
+        """Know what there is to end."""
+        self._carried.add(conversation)
 
     async def answer(self, request: Sendable) -> Answer:
         """The answer to a request, read to its end."""
@@ -166,6 +187,12 @@ class AsyncTransport:
         if kind not in self._clients:
             self._clients[kind] = httpx2.AsyncClient(**options_for(url, self.network))
         return self._clients[kind]
+
+
+def _outcome(carried: Conversation | AsyncConversation) -> Any:
+    if not carried.ended:
+        raise Unreachable("the client was closed")
+    return carried.result
 
 
 def _sendable(address: Address | None, request: Request, timeout: float) -> Sendable:
