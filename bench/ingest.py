@@ -7,7 +7,7 @@ second, to a terminal that is a file in memory. Celery's ``update_state`` is cal
 and does to a Valkey on this machine what it would from a worker: asks for the former state, sets and publishes the new.
 
 Over the network: requests written by hand to a server as ``headway serve`` runs it, one by one on a connection that
-stays open, on ten, and 32 at once on one (HTTP/1.1 pipelining: there is no request that carries several reports);
+stays open, on ten, and 32 at once on one (HTTP/1.1 pipelining; what several activities say in one request: reporting);
 beside the smallest answer of the same server asked for likewise, and beside SET and XADD on Valkey from redis-py, one
 by one and in a pipeline. Our own client conflates what is said within 0.2 seconds: its calls are counted, not its
 requests.
