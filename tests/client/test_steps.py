@@ -65,6 +65,13 @@ class TestUntil:
         assert hand.run(until(reading(), lambda item: False, deadline=5.0, clock=hand.clock)) is False
         assert hand.steps == [Read(5.0), Read(5.0)]
 
+    def test_no_answer_is_waited_for_longer_either(self) -> None:
+        hand = ByHand(Answer(200, {}), Answer(503, {}))
+        steps = until(asking(), lambda answer: False, deadline=3.0, clock=hand.clock)
+        hand.run(steps)
+        hand.run(until(asking(), lambda answer: False, deadline=300.0, clock=hand.clock))
+        assert [request.timeout for request in hand.requests] == [3.0, 10.0]
+
     def test_what_came_at_the_last_moment_counts(self) -> None:
         def one() -> Steps[None]:
             yield Emit((yield from exchange(REQUEST)).status)

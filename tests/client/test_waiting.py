@@ -107,6 +107,10 @@ class TestOneOfPlex:
         with pytest.raises(NotFound, match="does not remember"):
             waited(NOT_HERE, THEIRS, PING, listing(plex_row(OTHER)))
 
+    def test_a_server_that_says_nothing_in_time_has_not_said_that_it_is_unknown(self) -> None:
+        with pytest.raises(Unreachable, match="in time"):
+            waited(NOT_HERE, THEIRS, None, timeout=5.0)
+
     def test_a_time_limit_gives_it_as_it_is(self) -> None:
         last, hand = waited(NOT_HERE, THEIRS, PING, listing(plex_row(progress=3)), None, timeout=5.0)
         assert (last.progress, last.ended_at, hand.now) == (3, None, 5.0)
@@ -129,6 +133,10 @@ class TestAll:
 
     def test_a_time_limit_gives_them_as_they_are(self) -> None:
         assert waited_for_all(OURS, snapshot("c1", row(type=SECTION)), None, timeout=3.0) == [(UUID, False)]
+
+    def test_a_server_that_says_nothing_in_time_has_not_said_that_there_are_none(self) -> None:
+        with pytest.raises(Unreachable, match="in time"):
+            waited_for_all(THEIRS, None, timeout=3.0)
 
     def test_a_type_or_a_context_must_be_named(self) -> None:
         with pytest.raises(InvalidInput):

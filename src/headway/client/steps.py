@@ -128,4 +128,8 @@ def until(
 
 
 def _within(step: Any, left: float) -> Any:
-    return type(step)(left) if isinstance(step, Read | Sleep) and step.seconds > left else step
+    if isinstance(step, Read | Sleep) and step.seconds > left:
+        return type(step)(left)
+    if isinstance(step, Exchange | Open) and step.request.timeout > left:
+        return type(step)(msgspec.structs.replace(step.request, timeout=left))
+    return step

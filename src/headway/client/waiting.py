@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.client import calls
 from headway.client.backoff import Backoff
-from headway.client.errors import Refused
+from headway.client.errors import Refused, Unreachable
 from headway.client.narrowing import Narrowing
 from headway.client.options import Options
 from headway.client.rows import has_ended
@@ -85,6 +85,8 @@ def wait_for_all(
 
     watching = Watching(options, type=type, context=context if type is None else None, clock=clock)
     yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
+    if not begun:
+        raise Unreachable("the server did not say in time what is live")
     return [row for uuid, row in rows.items() if uuid in sure]
 
 
@@ -142,8 +144,10 @@ def _watched(uuid: str, deadline: float, options: Options, clock: Clock) -> Step
         return not found or is_end(item)
 
     watching = Watching(options, uuid=uuid, clock=clock)
-    yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
+    told = yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
     if not found:
+        if not told:
+            raise Unreachable("the server did not say in time whether there is such an activity")
         raise NotFound("there is no such activity; a Plex server does not remember what has ended")
     return found[-1]
 
