@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -40,6 +42,12 @@ def frame(kind: str, uuid: str = UUID, **members: Any) -> str:
     """A WebSocket frame of Plex."""
     told = [{"event": kind, "uuid": uuid, "Activity": plex_row(uuid, **members)}]
     return json.dumps({"NotificationContainer": {"type": "activity", "size": 1, "ActivityNotification": told}})
+
+
+def proof(key: bytes) -> bytes:
+    """What a server of WebSockets answers to a key (RFC 6455, section 4.2.2)."""
+    whole = key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    return base64.b64encode(hashlib.sha1(whole, usedforsecurity=False).digest())
 
 
 def told(notification: Notification) -> tuple[str, list[str]]:

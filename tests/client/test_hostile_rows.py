@@ -22,7 +22,7 @@ from headway.wire.errors import Unreadable
 from headway.wire.notifications import ActivityNotification, decode_frame
 from headway.wire.row import Row
 from tests.cli.invoking import invoke
-from tests.client.scripted_server import UUID, Asked, Reply, ScriptedServer, as_json, listed, row
+from tests.client.scripted_server import UUID, Asked, Reply, ScriptedServer, as_json, listed, refused, row
 from tests.client.streams import STREAM, plex_row, snapshot
 
 MEMBERS = [field.encode_name for field in msgspec.structs.fields(Row)]
@@ -143,4 +143,21 @@ def test_nothing_of_it_reaches_a_terminal_raw(command: tuple[str, ...], tmp_path
         result = invoke(tmp_path, *command, HEADWAY_URL=server.url)
     shown = result.stdout + result.stderr
     assert shown
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_nor_does_what_comes_on_a_stream(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.client.subscription.RETRY", 0.01)
+
+    def once(asked: Asked) -> Reply:
+        streams = server.asked_for("GET", "/:/")
+        return evil(asked) if len(streams) < 2 else refused(401, "not_authenticated", EVIL)
+
+    with ScriptedServer(once) as server:
+        result = invoke(tmp_path, "watch", *options, HEADWAY_URL=server.url)
+    shown = result.stdout + result.stderr
+    assert "evil" in shown
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)

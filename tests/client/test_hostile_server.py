@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
@@ -17,10 +18,10 @@ from headway.client.retries import NO_RETRIES
 from headway.core.errors import HeadwayError, InvalidInput, NotAuthenticated, NotFound, TooMany, Unavailable
 from headway.wire.errors import Unreadable
 from headway.wire.event_stream import EventStreamReader
-from tests.client.both import DRIVERS, HANGS, Both
+from tests.client.both import DRIVERS, HANGS, Both, Recorder
 from tests.client.raw_server import RawServer, Say
 from tests.client.scripted_server import UUID, Reply, ScriptedServer, as_json, eventually, listed, row
-from tests.client.streams import STREAM, plex_event
+from tests.client.streams import STREAM, plex_event, proof
 
 LISTS = [
     lambda client: client.activities.list(),
@@ -126,14 +127,10 @@ def troubled(both: Both, **arguments: Any) -> HeadwayError:
     """The first trouble that a watch has, whether it is waited out or raised."""
     told: list[HeadwayError | None] = []
     watch = both.watch(on_connection=told.append, **arguments)
-    waiting = watch.begin_next()
-    eventually(lambda: waiting.done() or any(told), HANGS)
+    seen = Recorder(watch)
+    eventually(lambda: seen.error or any(told), HANGS)
     watch.close()
-    if not any(told):
-        error = waiting.exception(HANGS)
-        assert isinstance(error, HeadwayError), error
-        return error
-    return next(error for error in told if error is not None)
+    return seen.error or next(error for error in told if error is not None)
 
 
 @DRIVERS
@@ -231,6 +228,20 @@ class TestMemory:
             Both(driver, server.url) as both,
         ):
             assert "100000" in troubled(both).message
+
+    def test_a_frame_without_end_is_cut(self, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("headway.client.framing.MAX_EVENT", 100_000)
+        fragment = b"\x00\x7e\xff\xff" + b"x" * 65535
+
+        def say(head: bytes) -> Iterable[bytes]:
+            if b"/activities" in head:
+                return [reply(b'{"MediaContainer":{"size":0}}')]
+            (key,) = re.findall(rb"(?i)sec-websocket-key: (\S+)", head)
+            upgrade = (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Accept: " + proof(key))
+            return chain(raw(b"HTTP/1.1 101 Switching Protocols", *upgrade), b"\x01\x01x", repeat(fragment))
+
+        with RawServer(say) as server, Both(driver, server.url) as both:
+            assert "100000" in troubled(both, transport="websocket").message
 
 
 def chain(*parts: bytes | Iterable[bytes]) -> Iterator[bytes]:

@@ -1,7 +1,5 @@
 """The live stream, step by step: what is asked, when, and what is told, from servers of both kinds."""
 
-import base64
-import hashlib
 import logging
 from typing import Any
 
@@ -22,7 +20,7 @@ from headway.wire.errors import Unreadable
 from headway.wire.notifications import ActivityNotification, OtherNotification
 from tests.client.by_hand import HTML, ByHand, Reply, listing, options, plex_refusal
 from tests.client.scripted_server import OTHER, UUID, row
-from tests.client.streams import event, frame, plex_event, plex_row, snapshot, told
+from tests.client.streams import event, frame, plex_event, plex_row, proof, snapshot, told
 
 OURS = Answer(200, {"content-type": "text/event-stream", "x-headway-protocol": "1"})
 THEIRS = Answer(200, {"content-type": "text/event-stream"})
@@ -33,9 +31,7 @@ EVENTS, SOCKETS, SOCKET = "/:/eventsource/notifications", "/:/websockets/notific
 
 def accepted(request: Sendable) -> Answer:
     """The answer to a WebSocket's handshake."""
-    key = request.headers["Sec-WebSocket-Key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    proof = base64.b64encode(hashlib.sha1(key, usedforsecurity=False).digest()).decode()
-    return Answer(101, {"sec-websocket-accept": proof})
+    return Answer(101, {"sec-websocket-accept": proof(request.headers["Sec-WebSocket-Key"].encode()).decode()})
 
 
 def frames(*texts: str) -> bytes:
