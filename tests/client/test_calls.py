@@ -23,7 +23,7 @@ from headway.core.errors import (
 from headway.core.lifecycle import Report
 from headway.wire.errors import Unreadable
 from headway.wire.requests import parse_change, parse_new_activity
-from tests.client.scripted_server import UUID, row
+from tests.client.scripted_server import OTHER, UUID, row
 
 JSON = {"content-type": "application/json"}
 
@@ -87,6 +87,19 @@ def test_a_list_comes_with_its_cursor() -> None:
         answer({"MediaContainer": {"size": 1, "Activity": [row()]}}, headers={**JSON, "x-headway-cursor": "c9"})
     )
     assert (page.cursor, [each.uuid for each in page.rows]) == ("c9", [UUID])
+
+
+def test_of_a_server_that_gives_all_only_what_was_asked_for_is_taken() -> None:
+    rows = [row(UUID, title="Scanning Films", Context={"librarySectionID": "3"}), row(OTHER, type="butler", state=None)]
+    whole = answer({"MediaContainer": {"size": 2, "Activity": [{k: v for k, v in r.items() if v} for r in rows]}})
+
+    def listed(**wanted: Any) -> list[str]:
+        return [each.uuid for each in calls.list_activities(**wanted).read(whole).rows]
+
+    assert listed() == [UUID, OTHER]
+    assert listed(type="butler") == listed(state=State.RUNNING, type="butler") == [OTHER]
+    assert listed(text="FILMS") == listed(context={"librarySectionID": "3"}) == [UUID]
+    assert listed(context={"librarySectionID": "4"}) == listed(parent=OTHER) == listed(state=State.CANCELLING) == []
 
 
 def test_one_activity_is_a_list_of_one() -> None:

@@ -88,11 +88,11 @@ def cancel(
 
 
 def _chosen(client: Client, uuids: Sequence[str], type: str | None) -> list[Row]:
-    from headway.cli.lookup import find, live
+    from headway.cli.lookup import find
 
     if uuids:
         return [find(client, uuid) for uuid in uuids]
-    return [row for row in live(client, type=type) if row.cancellable]
+    return [row for row in client.activities.list(type=type).rows if row.cancellable]
 
 
 def _cancelled(client: Client, rows: Sequence[Row], seconds: float, force: bool) -> Iterator[Outcome]:

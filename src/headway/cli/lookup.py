@@ -1,7 +1,7 @@
 """Finding the activities that somebody means: by the beginning of a uuid, by type; and seeing them to their end.
 
-A Plex server has a list of what is live, and neither a resource for one activity nor a history; of that list it gives
-all, whatever was asked for. What cannot be asked of it is read from the list.
+A Plex server has a list of what is live, and neither a resource for one activity nor a history. What cannot be asked of
+it is read from the list.
 """
 
 from __future__ import annotations
@@ -54,17 +54,6 @@ def find(client: Client, given: str) -> Row:
         if found:
             return found[0]
     raise NotFound(f"there is no activity {shortened(clean(given), LENGTH)}")
-
-
-def live(client: Client, *, type: str | None = None, text: str | None = None) -> list[Row]:
-    """What is running, and is of that type and has that text in its title, subtitle or type."""
-    rows = client.activities.list(type=type, text=text).rows
-    wanted = (text or "").casefold()
-    return [
-        row
-        for row in rows
-        if type in (None, row.type) and any(wanted in words.casefold() for words in (row.title, row.subtitle, row.type))
-    ]
 
 
 def waited(client: Client, row: Row, timeout: float | None) -> Row:

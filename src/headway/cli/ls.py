@@ -23,11 +23,10 @@ def ls(connection: Connection, type: str | None, text: str | None, as_json: bool
       headway ls --json | jq -r '.[].title'
     """
     from headway.cli import screen, tree
-    from headway.cli.lookup import live
     from headway.cli.output import print_json
 
     with connection.client() as client:
-        rows = live(client, type=type, text=text)
+        rows = client.activities.list(type=type, text=text).rows
     if as_json:
         print_json(rows)
         return

@@ -72,9 +72,9 @@ def wait(
 
 def _ended(client: Client, uuid: str | None, type: str | None, deadline: float | None) -> Iterator[Row]:
     """Each activity that is waited for, once it has ended or the time is over."""
-    from headway.cli.lookup import find, live, waited
+    from headway.cli.lookup import find, waited
 
-    found = live(client, type=type) if uuid is None else [find(client, uuid)]
+    found = client.activities.list(type=type).rows if uuid is None else [find(client, uuid)]
     for row in found:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         yield waited(client, row, left)

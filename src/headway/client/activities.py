@@ -44,8 +44,8 @@ class Activities:
     ) -> Page:
         """What is live, in order of start.
 
-        ``text``: part of title, subtitle or type. ``context``: members it must have. A Plex server knows none of these
-        and gives the whole list.
+        ``text``: part of title, subtitle or type. ``context``: members it must have. A Plex server gives
+        the whole list, which is then narrowed here.
         """
         call = calls.list_activities(type=type, state=state, parent=parent, text=text, context=context)
         return self._driver.send(call)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from headway.core.activity import State
 from headway.wire.row import Row
 from headway.wire.xml import shown
 
@@ -17,6 +18,10 @@ class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str | None = None
     context: Mapping[str, str] | None = None
     """Members that it must have, as text."""
+    state: State | None = None
+    parent: str | None = None
+    text: str | None = None
+    """Part of its title, subtitle or type, whatever the case."""
 
     def admits(self, row: Row) -> bool:
         """Whether an activity is wanted, as it now is."""
@@ -24,9 +29,12 @@ class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
 
     def excludes(self, row: Row) -> bool:
         """Whether it will never be wanted. One without some members may have them later."""
-        wanted, has = self.context or {}, row.context or {}
+        wanted, has, text = self.context or {}, row.context or {}, (self.text or "").casefold()
         return (
             self.type not in (None, row.type)
             or self.uuid not in (None, row.uuid)
+            or self.state not in (None, row.state or State.RUNNING)  # who knows no states lists what is live
+            or self.parent not in (None, row.parent)
+            or not any(text in words.casefold() for words in (row.title, row.subtitle, row.type))
             or any(shown(has[key]) != wanted[key] for key in wanted.keys() & has.keys())
         )

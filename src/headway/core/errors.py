@@ -34,10 +34,14 @@ class HeadwayError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
 
+    def __str__(self) -> str:
+        """The message, so that a traceback says it too."""
+        return super().__str__() or (type(self).__doc__ or "").strip()
+
     @property
     def message(self) -> str:
-        """What is wrong and where, in one sentence."""
-        return str(self) or (type(self).__doc__ or "").strip()
+        """What is wrong and where, in one sentence; where nothing more is known, that of the class."""
+        return str(self)
 
 
 class InvalidInput(HeadwayError):
