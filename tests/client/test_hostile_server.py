@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-import httpx2
 import pytest
 
-from headway.client import Client, deadlines
+from headway.client import Client
 from headway.client.errors import NoConnection, Redirected, Unreachable
 from headway.client.exchange import LARGEST
 from headway.client.retries import NO_RETRIES
@@ -181,15 +180,6 @@ class TestTime:
         self.drip(raw(OK, b"Content-Type: text/event-stream"), with_=b": still here\n\n")
         with self.server as server, Both(driver, server.url) as both:
             assert "no event" in troubled(both).message
-
-
-def test_the_deadline_of_threads_holds_for_the_connections_of_httpx2() -> None:
-    """It reaches into what is httpx2's own; this says so as soon as that is not there any more."""
-    with httpx2.Client(proxy="http://127.0.0.1:1") as client:
-        deadlines.install(client)
-        transports: list[Any] = [client._transport, *client._mounts.values()]
-        assert len(transports) > 1
-        assert all(isinstance(each._pool._network_backend, deadlines._Backend) for each in transports)
 
 
 @DRIVERS
