@@ -203,6 +203,13 @@ class TestEnd:
         box.answered(shown(state="succeeded"), 1.0)
         assert (box.over, box.problem) == (True, None)
 
+    def test_the_state_it_ended_in_is_known_afterwards(self) -> None:
+        box = recorded()
+        box.finish(State.FAILED, "no disk")
+        box.next(0.0)
+        box.answered(shown(state="failed"), 0.0)
+        assert (box.over, box.state) == (True, "failed")
+
     def test_an_end_that_somebody_else_recorded_stands(self) -> None:
         box = recorded()
         box.finish(State.SUCCEEDED)

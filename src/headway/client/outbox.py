@@ -298,8 +298,9 @@ class Outbox:
             if now - self._begun_at > LATE:
                 started = datetime.fromtimestamp(self._began, UTC).isoformat(timespec="milliseconds")
                 self._news = Report(context={"startedAt": started}).then(self._news)
-        elif self._end_carried:
+        elif self._end_carried and self._end is not None:
             self.over = True
+            self.state = self._end.state.value if row is None else row.state
         if row is not None:
             self.seen(row, now)
 
