@@ -76,10 +76,9 @@ def printed(rounds: list[Round]) -> str:
             lines.append(f"  {one.server:<10}{one.watchers:>8}  {one.error}")
             continue
         v = one.values
-        cpu = f"{v['cpu']:>9.0%}{v['server_cpu']:>10.0%}"
-        lines.append(
-            f"  {one.server:<10}{one.watchers:>8}{v['requests']:>12,.0f}{v['changes']:>11,.0f} {cpu}{v['reports']:>18.1f}"
-        )
+        told = f"{v['requests']:>12,.0f}{v['changes']:>11,.0f}"
+        cpu = f"{v['cpu']:>10.0%}{v['server_cpu']:>10.0%}"
+        lines.append(f"  {one.server:<10}{one.watchers:>8}{told}{cpu}{v['reports']:>18.1f}")
     ratios = ", ".join(f"{name.removesuffix('_each')} {value:,.1f}" for name, value in summary(rounds).items())
     return "\n".join([*lines, f"  for a change, alone ÷ together: {ratios or 'nothing to compare'}", ""])
 

@@ -56,7 +56,11 @@ def test_one_that_is_too_large_goes_alone() -> None:
 
 @pytest.mark.parametrize(("status", "known"), [(200, True), (401, True), (503, True), (404, False), (405, False)])
 def test_a_server_of_a_former_version_says_that_it_knows_no_such_request(status: int, known: bool) -> None:
-    assert unsupported(Answer(status, {})) is not known
+    assert unsupported(Answer(status, {"content-type": "application/json"})) is not known
+
+
+def test_a_proxy_that_knows_nothing_is_no_such_server() -> None:
+    assert not unsupported(Answer(404, {"content-type": "text/html"}))
 
 
 def test_a_refusal_of_all_is_the_error_that_it_means() -> None:

@@ -77,7 +77,8 @@ def pack(changes: Iterable[tuple[str, T, bytes]]) -> Iterator[Batch[T]]:
 
 def unsupported(answer: Answer) -> bool:
     """Whether the server does not know such a request, as one of a former version."""
-    return answer.status in (404, 405)
+    # Any other 404 is a proxy's whose server is away.
+    return answer.status == 405 or (answer.status == 404 and answer.content_type == "application/json")
 
 
 def misunderstood(answer: Answer) -> bool:

@@ -7,6 +7,7 @@ returns; then one is held for all of them. A server that knows no such request i
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 
@@ -24,6 +25,9 @@ SHORT = 0.5
 
 HURRY = 0.5
 """Seconds between two looks for a cancel at a server that does not wait when asked to."""
+
+
+_log = logging.getLogger("headway")
 
 
 class Listener:
@@ -92,7 +96,9 @@ class Listener:
         asked = time.monotonic()
         try:
             told = await (self._one(group[0], patience) if self._line.single else self._many(group, patience))
-        except HeadwayError:
+        except Exception as error:
+            if not isinstance(error, HeadwayError):  # a fault of ours: it must not be repeated without end
+                _log.exception("listening failed")
             await asyncio.sleep(self._backoff.next())
             return
         self._backoff.reset()

@@ -95,7 +95,6 @@ class Reporting:
         self._sender: Sender | None = None
         self._lock = threading.Lock()
         self._closed = False
-        forks.tell(self)
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +167,7 @@ class Reporting:
                     return None
                 atexit.register(self.close)
                 self._sender = sender
+                forks.tell(self)
             return self._sender
 
 

@@ -27,7 +27,7 @@ from headway.client.line import Line
 from headway.client.listening import Listener
 from headway.client.outbox import MAX_RETRY, RETRY
 from headway.core.activity import State
-from headway.core.errors import HeadwayError
+from headway.core.errors import HeadwayError, Unavailable
 from headway.wire.errors import Unreadable
 from headway.wire.requests import MAX_BATCH
 
@@ -232,12 +232,10 @@ class Sender:
             if job.outbox.over:
                 return
             answer = await self._line.ask(job.next())
-        except HeadwayError as error:
-            job.unanswered(error)
-            self._failed(error)
-        else:
             self._answered()
             job.answered(answer)
+        except Exception as error:
+            self._unanswered([job], error)
         finally:
             self._free([job])
 
@@ -246,11 +244,6 @@ class Sender:
         jobs = batch.senders.values()
         try:
             answer = await self._line.ask(batch.request())
-        except HeadwayError as error:
-            for job in jobs:
-                job.unanswered(error)
-            self._failed(error)
-        else:
             self._answered()
             self._line.single = batches.unsupported(answer)
             if self._line.single or batches.misunderstood(answer):
@@ -258,6 +251,8 @@ class Sender:
                     job.returned(alone=not self._line.single)
             else:
                 _deal(batch, answer)
+        except Exception as error:
+            self._unanswered(jobs, error)
         finally:
             self._free(jobs)
 
@@ -290,9 +285,16 @@ class Sender:
             job.reached()
         self._look()
 
-    def _failed(self, error: HeadwayError) -> None:
-        if not isinstance(error, Unreachable):
-            return
+    def _unanswered(self, jobs: Iterable[Delivery], error: Exception) -> None:
+        if not isinstance(error, HeadwayError):  # a fault of ours: it must not be repeated without end
+            _log.exception("reporting failed")
+            error = Unavailable(f"reporting failed: {error}")
+        for job in jobs:
+            job.unanswered(error)
+        if isinstance(error, Unreachable):
+            self._failed(error)
+
+    def _failed(self, error: Unreachable) -> None:
         self._away = True
         if (now := time.monotonic()) >= self._resume:
             wait = self._backoff.next()
