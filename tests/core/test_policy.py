@@ -4,13 +4,24 @@ import pytest
 
 from headway.core.activity import Activity
 from headway.core.errors import NotAllowed
-from headway.core.policy import EVERYTHING, SYSTEM_USER, Action, Principal, Role, audiences, require, visible
+from headway.core.policy import (
+    EVERYTHING,
+    SYSTEM_USER,
+    Action,
+    Principal,
+    Role,
+    audiences,
+    require,
+    require_rights,
+    visible,
+)
 
 TABLE = """
                 admin  user  reporter  reader
     read        yes    yes   yes       yes
     report      yes    yes   yes       no
     cancel      yes    yes   no        no
+    delegate    yes    yes   no        no
     administer  yes    no    no        no
 """
 _HEAD, *_ROWS = (line.split() for line in TABLE.strip().splitlines())
@@ -35,6 +46,24 @@ def test_a_role_permits_what_the_table_says(role: Role, action: Action, allowed:
         return
     with pytest.raises(NotAllowed, match=f"a {role.value} token may not {action.value}"):
         require(principal, action)
+
+
+GIVEN = {
+    Role.ADMIN: set(Role),
+    Role.USER: {Role.USER, Role.REPORTER, Role.READER},
+    Role.REPORTER: {Role.REPORTER, Role.READER},
+    Role.READER: {Role.READER},
+}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("given", Role)
+def test_nobody_gives_rights_that_they_have_not(role: Role, given: Role) -> None:
+    if given in GIVEN[role]:
+        require_rights(Principal(user=5, role=role), given)
+        return
+    with pytest.raises(NotAllowed, match=f"a {role.value} token may not give or take the rights of a {given.value}"):
+        require_rights(Principal(user=5, role=role), given)
 
 
 @pytest.mark.parametrize("role", Role)

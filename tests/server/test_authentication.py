@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from headway.core.policy import Principal
 from headway.hub import Activities
 from headway.server.app import create_app, routes
-from headway.server.authentication import PUBLIC
+from headway.server.authentication import LOGIN, PUBLIC
 from headway.server.service import Service
 from headway.testing.asgi import asgi_request, asgi_websocket
 
@@ -59,13 +59,13 @@ def paths(service: Service) -> dict[str, str]:
 
 
 async def test_every_path_without_a_token_is_401_but_the_public_ones(app: Starlette, service: Service) -> None:
-    open_paths = {
-        pattern
+    is_open = {
+        (method, pattern)
         for pattern, path in paths(service).items()
         for method in METHODS
         if await status(app, method, path) != 401
     }
-    assert open_paths == PUBLIC
+    assert is_open == {(method, path) for method in METHODS for path in PUBLIC} | {LOGIN}
 
 
 async def test_every_websocket_without_a_token_is_401(app: Starlette, service: Service) -> None:

@@ -17,7 +17,7 @@ from headway.core import errors
 from headway.core.errors import HeadwayError, InvalidInput
 from headway.hub import Activities
 from headway.server.app import create_app
-from headway.server.authentication import PUBLIC
+from headway.server.authentication import LOGIN, PUBLIC
 from headway.server.openapi import bodies, describe, parameters, refusals, schemas
 from headway.server.service import Service
 from headway.wire import bags, query, requests
@@ -125,7 +125,9 @@ async def test_its_paths_and_methods_are_those_of_the_application() -> None:
 
 
 def test_what_needs_no_token_is_what_it_says_needs_none() -> None:
-    assert {path for path, _, operation in operations() if operation.get("security") == []} == PUBLIC
+    is_open = {(method, path) for path, method, operation in operations() if operation.get("security") == []}
+    login, path = LOGIN
+    assert is_open == {(method, path) for path in PUBLIC for method in ("get", "head")} | {(login.lower(), path)}
 
 
 # Parameters.

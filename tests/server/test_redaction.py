@@ -14,7 +14,7 @@ import uvicorn.logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.server.identity.tokens import new_token
+from headway.server.identity.tokens import new_link, new_session, new_token
 from headway.server.redaction import LOGGERS, REDACTED, RedactingFilter, redact, redact_logs
 
 SECRET = "s3cr3t-Value_99"
@@ -64,6 +64,10 @@ def test_our_own_tokens_and_signed_ones_are_known_without_a_name() -> None:
     token = new_token("0123abcd")
     assert redact(f"who is {token}?") == f"who is {REDACTED}?"
     assert redact(f"/path/{token}") == f"/path/{REDACTED}"
+    assert redact(f"{{'link': '{new_link()}'}}") == f"{{'link': '{REDACTED}'}}"
+    assert redact(f"(b'cookie', b'a={new_session('0123abcd')}')") == f"(b'cookie', b'a={REDACTED}')"
+    assert redact(f"http://localhost/web/#link={new_link()}") == f"http://localhost/web/#link={REDACTED}"
+    assert redact("http://localhost/web/#link=abc") == f"http://localhost/web/#link={REDACTED}"
     assert redact("got eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiI3In0.c2ln_-x.") == f"got {REDACTED}."
 
 

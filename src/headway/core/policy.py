@@ -40,12 +40,14 @@ class Action(enum.StrEnum):
     READ = "read"
     REPORT = "report"
     CANCEL = "cancel"
+    DELEGATE = "delegate"
+    """Make and revoke tokens of one's own."""
     ADMINISTER = "administer"
 
 
 PERMISSIONS: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action),
-    Role.USER: frozenset({Action.READ, Action.REPORT, Action.CANCEL}),
+    Role.USER: frozenset({Action.READ, Action.REPORT, Action.CANCEL, Action.DELEGATE}),
     Role.REPORTER: frozenset({Action.READ, Action.REPORT}),
     Role.READER: frozenset({Action.READ}),
 }
@@ -70,9 +72,20 @@ def require(principal: Principal, action: Action) -> None:
         raise NotAllowed(f"a {principal.role.value} token may not {action.value}")
 
 
+def require_rights(principal: Principal, role: Role) -> None:
+    """Raise ``NotAllowed`` unless the principal may do all that a role permits: nobody gives what they have not."""
+    if not PERMISSIONS[role] <= PERMISSIONS[principal.role]:
+        raise NotAllowed(f"a {principal.role.value} token may not give or take the rights of a {role.value} token")
+
+
 def visible(activity: Activity, scope: Scope) -> bool:
     """True when an activity lies within a scope."""
     return scope in audiences(activity)
+
+
+def visible_to(principal: Principal, owner: int) -> bool:
+    """True when what belongs to a user lies within the scope of a principal."""
+    return principal.scope in (EVERYTHING, owner)
 
 
 def audiences(activity: Activity) -> tuple[Scope, ...]:

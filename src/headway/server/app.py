@@ -21,6 +21,8 @@ from headway.server.resources import Resources
 from headway.server.service import Service
 from headway.server.streams import Streams
 from headway.server.web.assets import ROOT, Assets, to_dashboard
+from headway.server.web.session import Sessions
+from headway.server.web.tokens import Tokens
 
 
 def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
@@ -43,8 +45,9 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
 
 
 def routes(service: Service) -> list[BaseRoute]:
-    """Every path that programs use."""
+    """Every path there is, but those of pages."""
     about, resources, streams = About(service), Resources(service), Streams(service)
+    sessions, tokens = Sessions(service), Tokens(service)
     return [
         Route("/", about.root),
         Route("/identity", about.identity),
@@ -57,6 +60,12 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),
         WebSocketRoute("/:/websockets/notifications", _Application(streams.socket)),
         WebSocketRoute("/:/websocket/notifications", _Application(streams.socket)),
+        _resource("/web/session", GET=sessions.get, POST=sessions.begin, DELETE=sessions.end),
+        _resource("/web/sessions", DELETE=sessions.end_all),
+        _resource("/web/links", POST=sessions.link),
+        _resource("/web/tokens", GET=tokens.list, POST=tokens.create),
+        _resource("/web/tokens/{id}", DELETE=tokens.revoke),
+        _resource("/web/users", GET=tokens.users),
     ]
 
 

@@ -26,8 +26,10 @@ _PATTERNS = [
     # Headers, as a line or as Python shows them: "X-Plex-Token: …", (b'x-plex-token', b'…').
     re.compile(r"(x-plex-token['\"]?\s*[:,]\s*(?:b?['\"])?)[^\s\"']+", re.IGNORECASE),
     re.compile(r"(\bbearer(?:\s|%20|\+)+)[^\s\"'&,]+", re.IGNORECASE),
-    # Our own tokens and JSON Web Tokens, wherever they turn up.
-    re.compile(r"()(?<![A-Za-z0-9_-])hw_[0-9a-f]{8}_[A-Za-z0-9_-]+"),
+    # The code of a one-use link, which stands behind "#" or in a body.
+    re.compile(r"([#?&]link(?:=|%(?:25)*3d))[^&\s\"']+", re.IGNORECASE),
+    # Our own tokens, sessions and links, and JSON Web Tokens, wherever they turn up.
+    re.compile(r"()(?<![A-Za-z0-9_-])hw(?:s?_[0-9a-f]{8}|l)_[A-Za-z0-9_-]+"),
     re.compile(r"()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 ]
 

@@ -17,6 +17,7 @@ from headway.live import Pulse
 from headway.server.broadcast import Broadcaster
 from headway.server.channels import Channels
 from headway.server.cursors import Cursors
+from headway.server.identity.accounts import Accounts
 from headway.server.identity.grants import Grants
 from headway.server.identity.identify import Identify
 from headway.server.lists import Lists
@@ -110,14 +111,16 @@ class Service:
         identify: Identify,
         *,
         grants: Grants | None = None,
+        accounts: Accounts | None = None,
         friendly_name: str = "Headway",
         streams: StreamLimits | None = None,
     ) -> None:
         """``activities`` must be open. ``identify`` says who is calling; ``grants`` are those it hands out, if it ends
-        any before their streams end.
+        any before their streams end. ``accounts``: users and tokens, where they are the server's own.
         """
         self.activities = activities
         self.identify = identify
+        self.accounts = accounts
         self.grants: Grants = grants or Grants(activities.clock)
         self.limits: StreamLimits = streams or StreamLimits()
         self.places: Places = Places(self.limits)

@@ -23,6 +23,7 @@ from headway.server.app import create_app
 from headway.server.authority import own_hosts
 from headway.server.data import make_data_dir, write_private
 from headway.server.guard import Guard
+from headway.server.identity.accounts import Accounts
 from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
 from headway.server.polling import Polling
@@ -98,6 +99,7 @@ async def assembled(
             activities,
             identities.identify,
             grants=grants,
+            accounts=Accounts(identities, clock),
             friendly_name=os.uname().nodename,
             streams=settings.streams,
         )

@@ -159,6 +159,12 @@ class TokenStore:
             rows = self._db.execute(f"{_SELECT} ORDER BY t.rowid").fetchall()
         return [_record(row) for row in rows]
 
+    def token(self, id: str) -> TokenRecord | None:
+        """The token with that public id. Raises ``DataError``."""
+        with explained(self.path):
+            row = self._db.execute(f"{_SELECT} WHERE t.id = ?", (id,)).fetchone()
+        return None if row is None else _record(row)
+
     def unrevoked(self) -> list[tuple[bytes, TokenRecord]]:
         """The tokens that open something until they expire, each with its digest. Raises ``DataError``."""
         with explained(self.path):

@@ -6,7 +6,7 @@ schemas       what answers and events hold
 bodies        what requests may hold
 parameters    query arguments, headers and tokens
 refusals      errors
-activities, streams, about    the paths
+activities, streams, about, web    the paths
 
 Its limits are the code's constants and its examples come from the code; tests compare the rest with it.
 """
@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from headway import __version__
 from headway.server.answers import answer
-from headway.server.openapi import about, activities, bodies, parameters, refusals, schemas, streams
+from headway.server.openapi import about, activities, bodies, parameters, refusals, schemas, streams, web
 from headway.server.openapi.parts import Node
 from headway.wire.formats import Format
 
@@ -60,9 +60,9 @@ def describe() -> Node:
         # Relative to this document, wherever the application is mounted.
         "servers": [{"url": "."}],
         "security": [{name: []} for name in parameters.SECURITY_SCHEMES],
-        "paths": {**activities.paths(), **streams.paths(), **about.paths()},
+        "paths": {**activities.paths(), **streams.paths(), **about.paths(), **web.paths()},
         "components": {
-            "schemas": {**schemas.components(), **bodies.components(), **refusals.schemas()},
+            "schemas": {**schemas.components(), **bodies.components(), **refusals.schemas(), **web.components()},
             "responses": refusals.components(),
             "securitySchemes": parameters.SECURITY_SCHEMES,
         },
