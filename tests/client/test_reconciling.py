@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ from headway.wire.decode import row_from
 from headway.wire.notifications import ActivityNotification, Notification, OtherNotification
 from headway.wire.row import Row
 from tests.client.scripted_server import OTHER, UUID
-from tests.client.streams import lives, plex_row, told
+from tests.client.streams import plex_row, told
+from tests.client.world import GOES_WRONG, HAPPENS, World
 
 NOW = 1_000.0
 
@@ -133,80 +133,36 @@ def test_the_memory_of_what_has_ended_is_bounded(monkeypatch: pytest.MonkeyPatch
     assert watcher.heard(Kind.ENDED, made("u0")) == [("ended", ["u0"])]
 
 
-class World:
-    """A server as it truly is, the stream from it, and a watcher at the end of it."""
+class Watched(World):
+    """With a watcher at the end of the stream."""
 
     def __init__(self) -> None:
-        self.live: dict[str, Row] = {}
-        self.over: set[str] = set()
+        super().__init__()
         self.watcher = Watcher()
-        self.underway: deque[ActivityNotification] = deque()
-        self.listed = False
-        self._born = 0
-
-    def start(self, number: int) -> None:
-        uuid = f"u{self._born}"
-        self._born += 1
-        self._happens(Kind.STARTED, made(uuid))
-
-    def update(self, number: int) -> None:
-        if self.live:
-            uuid = sorted(self.live)[number % len(self.live)]
-            self._happens(Kind.UPDATED, made(uuid, progress=number))
-
-    def end(self, number: int) -> None:
-        if self.live:
-            uuid = sorted(self.live)[number % len(self.live)]
-            self._happens(Kind.ENDED, made(uuid, progress=100))
-
-    def lose(self, number: int) -> None:
-        if self.underway:
-            del self.underway[number % len(self.underway)]
-
-    def double(self, number: int) -> None:
-        if self.underway:
-            self.underway.append(self.underway[number % len(self.underway)])
-
-    def reorder(self, number: int) -> None:
-        self.underway.rotate(number)
+        self.has_listed = False
 
     def connect(self, number: int) -> None:
         """What was on its way is gone; from now on the stream tells, and the list is asked for later."""
         self.underway.clear()
-        self.listed = False
+        self.has_listed = False
 
-    def list(self, number: int = 0) -> None:
-        if not self.listed:
-            self.listed = True
-            self.watcher.listed(*self.live.values())
+    def list(self, number: int) -> None:
+        if not self.has_listed:
+            self.has_listed = True
+            self.watcher.listed(*map(row_from, self.live.values()))
 
     def deliver(self, number: int) -> None:
-        for _ in range(min(number % 5 + 1, len(self.underway)) if self.listed else 0):
-            told = self.underway.popleft()
-            self.watcher.heard(told.kind, told.row)
-
-    def _happens(self, kind: Kind, row: Row) -> None:
-        if kind is Kind.ENDED:
-            del self.live[row.uuid]
-            self.over.add(row.uuid)
-        else:
-            self.live[row.uuid] = row
-        self.underway.append(ActivityNotification(kind, row))
+        for kind, row in self.delivered(number) if self.has_listed else ():
+            self.watcher.heard(kind, row_from(row))
 
 
-STEPS = ("start", "update", "end", "lose", "double", "reorder", "connect", "list", "deliver")
+STEPS = (*HAPPENS, *GOES_WRONG, "connect", "list", "deliver")
 
 
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 99)), max_size=60))
 def test_whatever_is_lost_or_late_each_activity_starts_once_and_ends_once(steps: list[tuple[str, int]]) -> None:
-    world = World()
-    for step, number in steps:
+    world = Watched()
+    for step, number in [*steps, ("connect", 0), ("list", 0)]:
         getattr(world, step)(number)
-    world.connect(0)
-    world.list()
-    assert {row.uuid: row for row in world.watcher.replica} == world.live
-    for uuid, life in lives(world.watcher.told).items():
-        assert life.count("started") <= 1
-        assert "started" not in life[1:]
-        assert life.count("ended") == (1 if uuid in world.over else 0)
-        assert "ended" not in life[:-1]
+    assert {row.uuid: row for row in world.watcher.replica} == {uuid: row_from(row) for uuid, row in world.live.items()}
+    world.require_true(world.watcher.told)
