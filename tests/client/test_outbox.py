@@ -23,6 +23,7 @@ from headway.client.outbox import (
     OnLoss,
     Outbox,
 )
+from headway.client.parts import PARTS
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.wire.decode import row_from
@@ -233,6 +234,32 @@ class TestEnd:
         box.next(0.0)
         box.answered(refusal(409, "children_running"), 0.0)
         assert sent(box.next(box.due()))["state"] == "succeeded"
+
+    def test_that_of_a_whole_waits_until_its_parts_are_on_record(self) -> None:
+        whole, part = recorded(), outbox()
+        whole.adopt(part)
+        whole.finish(State.SUCCEEDED)
+        assert (whole.depends, whole.due()) == (True, HEARTBEAT)
+        assert sent(whole.next(HEARTBEAT)) == {}
+        whole.answered(shown(), HEARTBEAT)
+        part.next(HEARTBEAT)
+        part.answered(shown(OTHER), HEARTBEAT)
+        assert not whole.depends
+        assert sent(whole.next(whole.due())) == {"state": "succeeded"}
+
+    def test_parts_that_are_on_record_are_forgotten(self) -> None:
+        whole = recorded()
+        for _ in range(1_000):
+            whole.adopt(recorded())
+        assert len(whole._parts) <= PARTS
+
+    def test_but_not_for_what_the_server_will_not_record(self) -> None:
+        whole, part = recorded(), outbox()
+        whole.adopt(part)
+        whole.finish(State.SUCCEEDED)
+        part.next(0.0)
+        part.answered(refusal(403, "not_allowed"), 0.0)
+        assert whole.due() == 0.0
 
 
 class TestCancel:

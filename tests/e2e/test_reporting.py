@@ -72,3 +72,29 @@ def test_500_jobs_with_cancels_and_a_crash_in_the_middle(tmp_path: Path) -> None
             assert {row.completed for row in page.rows if row.state == State.SUCCEEDED} == {1_000}
             assert client.activities.list(type="test.many").rows == []
     assert not any(job.problem for job in jobs)
+
+
+def test_a_tree_that_grew_and_ended_while_nobody_was_there_is_recorded_as_it_was(tmp_path: Path) -> None:
+    with Serving(tmp_path / "data") as first:
+        token = admin_token(first.data)
+    place = ["http://127.0.0.1:1"]
+    with Reporting(lambda: Address(place[0], token)) as reporting:
+        with reporting.start("tree.root") as root:
+            for _ in range(5):
+                with root.start("tree.branch") as branch:
+                    for number in range(5):
+                        with branch.start("tree.leaf", unit="steps", total=5) as leaf:
+                            leaf.report(completed=number)
+        eventually(lambda: root.problem)
+        with Serving(first.data) as serving, Client(serving.url, token) as client:
+            place[0] = serving.url
+            eventually(lambda: root.over, 60)
+            rows = client.activities.history(limit=100).rows
+    assert Counter((row.type, row.state) for row in rows) == {
+        ("tree.root", "succeeded"): 1,
+        ("tree.branch", "succeeded"): 5,
+        ("tree.leaf", "succeeded"): 25,
+    }
+    types = {row.uuid: row.type for row in rows}
+    above = Counter((row.type, types.get(row.parent or "")) for row in rows)
+    assert above == {("tree.root", None): 1, ("tree.branch", "tree.root"): 5, ("tree.leaf", "tree.branch"): 25}

@@ -74,6 +74,11 @@ class Delivery:
         with self.lock:
             return self.outbox.ripe()
 
+    def depends(self) -> bool:
+        """See ``Outbox``."""
+        with self.lock:
+            return self.outbox.depends
+
     def next(self) -> Request:
         """What to send."""
         with self.lock:

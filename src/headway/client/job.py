@@ -210,6 +210,7 @@ class Job:
 
     def _adopt(self, part: Job) -> None:
         with self._delivery.lock:
+            self._delivery.outbox.adopt(part._delivery.outbox)
             self._parts.add(part)
             reason = self._reason
         if reason is not None:

@@ -27,6 +27,7 @@ from headway.client.backoff import Backoff
 from headway.client.errors import NoConnection, Redirected, Unreachable
 from headway.client.exchange import Answer, Call, Request
 from headway.client.new_record import NewRecord
+from headway.client.parts import Part, Parts
 from headway.client.rows import has_ended
 from headway.core.activity import State
 from headway.core.errors import (
@@ -122,6 +123,8 @@ class Outbox:
         """Nothing more will be sent."""
         self.hopeless: bool = False
         """In a hurry, and nothing suggests that trying again would help."""
+        self.stuck: bool = False
+        """The server refuses what it is told, and not for a moment."""
         self._record = record
         self._begun_at = now
         self._began = began
@@ -132,6 +135,7 @@ class Outbox:
         self._news = self._told = self._carried = NOTHING
         self._end: End | None = None
         self._end_carried = False
+        self._parts = Parts()
         self._inquiring = self._alone = False
         self._call: Call[Row] | None = None
         self._asked_of: str | None = None
@@ -156,6 +160,10 @@ class Outbox:
     def finish(self, state: State, error: str | None = None) -> None:
         """How the work ended; the first word counts."""
         self._end = self._end or End(state, error)
+
+    def adopt(self, part: Part) -> None:
+        """It has a part: its end is told once that has a record, for afterwards none could be made."""
+        self._parts.adopt(part)
 
     def hurry(self, now: float) -> None:
         """The process is about to end: try at once, and again without much waiting."""
@@ -182,9 +190,21 @@ class Outbox:
     def _due(self, share: float) -> float:
         if self.over or (self.uuid is None and not self._record.ready):
             return math.inf
-        if self.uuid is None or self._inquiring or self._end is not None:
+        if self.uuid is None or self._inquiring or self._ending:
             return self._ready
         return max(self._ready, self._sent_at + share * (HEARTBEAT if self._news == NOTHING else INTERVAL))
+
+    @property
+    def _ending(self) -> bool:
+        """Whether its end is to be told now."""
+        return self._end is not None and not self._parts.unrecorded()
+
+    @property
+    def depends(self) -> bool:
+        """Whether what is next has to wait for another job's record."""
+        if self.uuid is None:
+            return not self._record.ready
+        return self._end is not None and not self._ending
 
     @property
     def batchable(self) -> bool:
@@ -205,7 +225,7 @@ class Outbox:
         if self._inquiring:
             return calls.get(self.uuid)
         self._carried, self._news = self._news, NOTHING
-        if self._end is None:
+        if self._end is None or not self._ending:
             return calls.change(self.uuid, self._carried)
         self._end_carried = True
         return calls.change(self.uuid, self._carried, state=self._end.state, error=self._end.error)
@@ -291,6 +311,7 @@ class Outbox:
     def _accepted(self, row: Row | None, method: str, now: float) -> None:
         self._backoff.reset()
         self.problem = None
+        self.stuck = False
         self._carried = NOTHING
         self._inquiring = False
         if method == "POST" and row is not None:
@@ -344,6 +365,7 @@ class Outbox:
     def _give_way(self, error: HeadwayError, now: float) -> None:
         self.problem = error
         self._ready = now + REFUSED
+        self.stuck = True
         self.hopeless = self._hurried
 
     def _lost(self, reason: str | None, now: float) -> None:

@@ -179,7 +179,7 @@ class Sender:
             return self._resume
         idle = [job for job in self.jobs if not job.busy]
         due = {job: job.due() for job in idle}
-        self._depending = any(moment == math.inf for moment in due.values())
+        self._depending = any(job.depends() for job in idle)
         together = False
         for job in idle:
             if due[job] > now:
