@@ -173,7 +173,7 @@ async def test_head_is_get_without_the_body(whole: Whole) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/activities", {"GET", "HEAD", "POST"}),
+        ("/activities", {"GET", "HEAD", "POST", "PATCH"}),
         (f"/activities/{UNKNOWN}", {"GET", "HEAD", "PATCH", "DELETE"}),
         ("/activities/history", {"GET", "HEAD"}),
         ("/", {"GET", "HEAD"}),
