@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from headway.client import calls
 from headway.client.backoff import Backoff
@@ -135,20 +138,22 @@ def shows_lists_only(error: HeadwayError) -> bool:
     return isinstance(error, Refused) and error.answer.content_type != "application/json"
 
 
-def _watched(uuid: str, deadline: float, options: Options, clock: Clock) -> Steps[Row]:
-    """Wait by the stream, where one activity cannot be asked for."""
-    found: list[Row] = []
+def _watched(uuid: str, deadline: float, options: Options, clock: Clock, wall: Clock = time.time) -> Steps[Row]:
+    """Wait by the list and the stream, where one activity cannot be asked for."""
+    page = yield from send(calls.list_activities(), options, clock)
+    found = [row for row in page.rows if row.uuid == uuid]
+    if not found:
+        raise NotFound("there is no such activity; a Plex server does not remember what has ended")
 
     def last(item: SnapshotNotification | ActivityNotification) -> bool:
-        found.extend(item.rows if isinstance(item, SnapshotNotification) else [item.row])
-        return not found or is_end(item)
+        rows = item.rows if isinstance(item, SnapshotNotification) else [item.row]
+        if not rows:  # it has ended before the stream was there
+            rows = [replace(found[-1], ended_at=wall())]
+        found.extend(rows)
+        return has_ended(found[-1])
 
     watching = Watching(options, uuid=uuid, clock=clock)
-    told = yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
-    if not found:
-        if not told:
-            raise Unreachable("the server did not say in time whether there is such an activity")
-        raise NotFound("there is no such activity; a Plex server does not remember what has ended")
+    yield from until(watching.steps(), _about_activities(last), deadline=deadline, clock=clock)
     return found[-1]
 
 
