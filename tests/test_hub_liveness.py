@@ -145,7 +145,7 @@ def test_a_server_that_stood_still_loses_nobody(tmp_path: Path) -> None:
         token = (serving.data / "admin.token").read_text().strip()
         assert process is not None
         with Client(serving.url, token, timeout=60) as client:
-            beating, silent = [client.activities.start("t", lease=10).uuid for _ in range(2)]
+            beating, silent = [client.activities.create("t", lease=10).uuid for _ in range(2)]
 
             def heartbeats() -> None:
                 while not over.wait(2):
