@@ -131,7 +131,7 @@ class TestWatch:
                 return listed(row(title="Copying [bold]films[/bold]", progress=40, fraction=0.4))
             self.streams += 1
             if self.streams == 2:
-                return Drop()
+                return refused(503, "unavailable", Retry_After="1")  # long enough for that to be drawn
             return Reply(200, self._frames(self.streams), STREAM)
 
         def _frames(self, number: int) -> Iterator[bytes]:

@@ -116,6 +116,14 @@ async def test_so_are_those_of_an_event_loop() -> None:
         assert proxy.asked_for("POST")[0].headers["host"] == "inside.example:4590"
 
 
+def test_once_closed_it_asks_nobody_any_more() -> None:
+    with ScriptedServer(lambda asked: listed()) as server:
+        with Client(server.url) as client:
+            client.activities.list()
+        with pytest.raises(Unreachable, match="the client is closed"):
+            client.activities.list()
+
+
 def test_its_repr_does_not_show_the_token() -> None:
     with Client("http://localhost:1", "s3cret") as client:
         assert "s3cret" not in repr(client) + repr(vars(client))
@@ -204,6 +212,28 @@ class TestWatch:
                 return refused(404, "not_found")
             rows = [row()] if len(server.asked) == 1 else []
             return Reply(200, [snapshot("c", *rows)], STREAM)
+
+        with ScriptedServer(script) as server, Client(server.url) as client:
+            assert first(3, client.activities.watch()) == [("snapshot", [UUID]), ("ended", [UUID]), ("snapshot", [])]
+
+    def test_what_a_snapshot_does_not_know_yet_has_not_ended(self) -> None:
+        def script(asked: Asked) -> Reply:
+            if asked.path.endswith(UUID):
+                return listed(row(progress=7))
+            frames = [snapshot("c", row())] if len(server.asked) == 1 else [snapshot("n"), event(Kind.UPDATED, "n2")]
+            return Reply(200, frames, STREAM)
+
+        with ScriptedServer(script) as server, Client(server.url) as client:
+            watch = client.activities.watch()
+            assert first(3, watch) == [("snapshot", [UUID]), ("snapshot", []), ("updated", [UUID])]
+            assert [each.uuid for each in watch.replica] == [UUID]
+
+    def test_an_end_is_not_told_before_anybody_knows_of_it(self) -> None:
+        def script(asked: Asked) -> Reply:
+            if not asked.path.endswith(UUID):
+                return Reply(200, [snapshot("c", *([row()] if len(server.asked) == 1 else []))], STREAM)
+            away = len(server.asked_for("GET", asked.path)) == 1
+            return refused(500, "internal") if away else listed(row(state="failed"))
 
         with ScriptedServer(script) as server, Client(server.url) as client:
             assert first(3, client.activities.watch()) == [("snapshot", [UUID]), ("ended", [UUID]), ("snapshot", [])]

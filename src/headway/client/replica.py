@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from headway.core.view import Kind
 from headway.wire.notifications import ActivityNotification, Notification, SnapshotNotification
@@ -39,3 +39,8 @@ class Replica:
             before, self._rows = self._rows, {row.uuid: row for row in notification.rows}
             return [row for uuid, row in before.items() if uuid not in self._rows]
         return []
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """They are live all the same, or nobody knows better."""
+        for row in rows:
+            self._rows.setdefault(row.uuid, row)

@@ -12,7 +12,6 @@ from headway.client.errors import Redirected, Unreachable
 from headway.client.exchange import Answer, Request
 from headway.client.framing import EventStream, Framing, WebSocket
 from headway.core.errors import HeadwayError, InvalidInput, TooMany, Unavailable
-from headway.wire.errors import Unreadable
 from headway.wire.notifications import Notification
 
 SILENCE = 30.0
@@ -81,7 +80,7 @@ class Subscription:
             raise
         except HeadwayError as error:
             # What failed there may work again; and a stream that has been there before may come back.
-            if answer.status >= 500 or (self._opened and isinstance(error, Unreadable)):
+            if answer.status >= 500 or (self._opened and answer.status not in (401, 403)):
                 raise Unavailable(error.message) from error
             return self._another_way(answer, error)
         self._opened = True
@@ -125,7 +124,7 @@ class Subscription:
     def _another_way(self, answer: Answer, error: HeadwayError) -> bool:
         """Whether there is; what the first way said is raised when there is none."""
         self._refusal = self._refusal or error
-        if self._opened or answer.status in (401, 403) or isinstance(error, Redirected):
+        if answer.status in (401, 403) or isinstance(error, Redirected):
             raise error
         if self._way + 1 == len(self._ways):
             self._way = 0

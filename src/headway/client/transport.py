@@ -46,6 +46,7 @@ class Transport:
         """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.Client] = {}
         self._carried: WeakSet[Conversation] = WeakSet()
+        self._closed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -59,6 +60,7 @@ class Transport:
         given.
         """
         with self._lock:
+            self._closed = True
             carried, clients, self._clients = list(self._carried), self._clients, {}
         for conversation in carried:  # before its socket is closed, which wakes nobody
             conversation.close()
@@ -98,7 +100,9 @@ class Transport:
             return collector.answer
 
     def http_for(self, url: str) -> httpx2.Client:
-        """The client of httpx2 that is right for a server."""
+        """The client of httpx2 that is right for a server. Raises ``Unreachable`` once this is closed."""
+        if self._closed:
+            raise Unreachable("the client is closed")
         if self._given is not None:
             return self._given
         kind = kind_of(url)
@@ -128,6 +132,7 @@ class AsyncTransport:
         """How it reaches servers, unless by a client that was given."""
         self._clients: dict[str, httpx2.AsyncClient] = {}
         self._carried: WeakSet[AsyncConversation] = WeakSet()
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,6 +146,7 @@ class AsyncTransport:
         """End what is being carried out, in whichever task; close the connections, but those of a client that was
         given.
         """
+        self._closed = True
         for conversation in list(self._carried):
             await conversation.close()
         clients, self._clients = self._clients, {}
@@ -180,7 +186,9 @@ class AsyncTransport:
             raise silent(request) from None
 
     def http_for(self, url: str) -> httpx2.AsyncClient:
-        """The client of httpx2 that is right for a server."""
+        """The client of httpx2 that is right for a server. Raises ``Unreachable`` once this is closed."""
+        if self._closed:
+            raise Unreachable("the client is closed")
         if self._given is not None:
             return self._given
         kind = kind_of(url)

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from headway.client import calls
 from headway.client.errors import Unreachable
 from headway.client.exchange import Answer, Call
@@ -18,6 +20,7 @@ from headway.client.narrowing import Narrowing
 from headway.client.options import Options
 from headway.client.reconciling import Reconciler
 from headway.client.replica import Replica
+from headway.client.rows import has_ended
 from headway.client.sending import log_answer, log_request, prepared, send
 from headway.client.steps import Clock, Close, Emit, Sleep, Steps, Write, opened, read
 from headway.client.subscription import Subscription
@@ -64,6 +67,7 @@ class Watching:
         """The live activities, as far as has been told."""
         self._options = options
         self._since = since
+        self._wall = wall
         self._subscription = Subscription(
             type=type, uuid=uuid, context=context, since=since, transport=transport, jitter=jitter
         )
@@ -143,9 +147,18 @@ class Watching:
         self._subscription.seen(notification)
 
     def _emit(self, notification: Notification) -> Steps[None]:
-        for row in self.replica.apply(notification):
-            row = yield from self._last_row(row)
-            yield Emit(ActivityNotification(Kind.ENDED, row))
+        gone = self.replica.apply(notification)
+        while gone:
+            try:
+                row = yield from self._last_row(gone[0])
+            except (TooMany, Unavailable):
+                self.replica.keep(gone)  # what became of them is asked after the next snapshot
+                raise
+            if has_ended(row):
+                yield Emit(ActivityNotification(Kind.ENDED, row))
+            else:
+                self.replica.keep([row])  # begun since the snapshot, which may be a second old
+            del gone[0]
         yield Emit(notification)
 
     def _listed(self) -> Steps[None]:
@@ -162,10 +175,15 @@ class Watching:
             yield from self._emit(notification)
 
     def _last_row(self, row: Row) -> Steps[Row]:
-        """An activity that is no longer there, as it ended; as it was last seen, where nobody remembers."""
-        with suppress(HeadwayError):
-            row = yield from send(calls.get(row.uuid), self._options, self._clock)
-        return row
+        """An activity that is no longer there, as the server has it; as it was last seen, and ended, where nobody
+        remembers.
+        """
+        try:
+            return (yield from send(calls.get(row.uuid), self._options, self._clock))
+        except (TooMany, Unavailable):
+            raise
+        except HeadwayError:
+            return replace(row, state=None, ended_at=row.ended_at or self._wall())
 
     def _readable(self, data: bytes) -> Iterator[Notification]:
         try:

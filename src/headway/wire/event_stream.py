@@ -14,6 +14,8 @@ MAX_EVENT = 64 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_RETRY_DIGITS = 9
+_LINE = 64
+"""Bytes that a line of data takes beside its text: a million empty ones are not nothing."""
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ class EventStreamReader:
     def _take_field(self, name: str, value: str) -> None:
         if name == "data":
             self._data.append(value)
-            self._size += len(value.encode()) + 1
+            self._size += len(value.encode()) + _LINE
         elif name == "event":
             self._type = value
         elif name == "id" and "\0" not in value:
