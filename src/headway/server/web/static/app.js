@@ -105,6 +105,7 @@ async function begin() {
   tellConnection();
 }
 
-addEventListener("hashchange", route);
+// A link that signs in may be opened where the page is open already.
+addEventListener("hashchange", () => (location.hash.startsWith("#link=") ? begin() : route()));
 setInterval(tellConnection, 1_000);
 begin();
