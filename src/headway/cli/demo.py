@@ -123,6 +123,7 @@ def demo(folder: Path, rate: float, port: int, data: Path | None) -> None:
 
 _TRY = """
     {headway} watch               # see it move
+    {headway} web                 # a link to see it in a browser
     {headway} cancel --all        # stop it, and hear what really happened
     {headway} run -- sleep 20     # put a command of your own under it
 """
