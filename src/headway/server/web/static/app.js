@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { Account } from "./account.js";
+import { h } from "./dom.js";
 import { History } from "./history.js";
 import { Insights } from "./insights.js";
 import { login, session, takeLink } from "./login.js";
@@ -14,6 +15,7 @@ const announcer = document.getElementById("announcer");
 let user = null;
 let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
+let begun = 0;
 
 const VIEWS = { now: Now, activity: Now, history: History, insights: Insights, account: Account };
 
@@ -27,9 +29,12 @@ const page = {
     announcer.textContent = text;
   },
   connected(state) {
+    const before = linked.state;
     linked = state;
     tellConnection();
     if (state.state === "refused") begin();
+    else if (state.state === "lost") page.announce("The connection is lost; trying again.");
+    else if (before === "lost" && state.state === "live") regained();
   },
   counted({ live, progress }) {
     document.getElementById("live").textContent = live ? String(live) : "";
@@ -38,6 +43,13 @@ const page = {
   },
   leave: begin,
 };
+
+/** Live again: as the same user? Another tab may have signed in as somebody else, or the role be another. */
+async function regained() {
+  page.announce("Live again.");
+  const now = await session(api).catch(() => user);
+  if (now?.userID !== user?.userID || now?.role !== user?.role) begin();
+}
 
 function tellConnection() {
   const seconds = Math.round((Date.now() - linked.since) / 1000);
@@ -74,7 +86,7 @@ function drawIcon(progress) {
 function route() {
   if (!user) return;
   const [, name = "", argument = ""] = location.hash.slice(1).split("?")[0].split("/");
-  const key = name in VIEWS ? name : "now";
+  const key = Object.hasOwn(VIEWS, name) ? name : "now";
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === (key === "activity" ? "now" : key)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -82,7 +94,7 @@ function route() {
   // The list is there whichever view is shown: the page knows what runs, and has one stream.
   const [view] = [VIEWS[key], Now].map(viewOf);
   for (const each of views.values()) each.element.hidden = each !== view;
-  view.go(decodeURIComponent(argument), new URLSearchParams(location.hash.split("?")[1] ?? ""));
+  view.go(argument, new URLSearchParams(location.hash.split("?")[1] ?? ""));
 }
 
 function viewOf(kind) {
@@ -93,17 +105,34 @@ function viewOf(kind) {
   return views.get(kind);
 }
 
+/** Find out who is there, and show what there is for them; from the beginning each time. */
 async function begin() {
+  const turn = ++begun;
   for (const view of views.values()) view.leave?.();
   views = new Map();
+  user = null;
   main.replaceChildren();
-  user = (await takeLink(api)) ?? (await session(api));
-  document.body.classList.toggle("out", !user);
+  document.querySelector("nav").hidden = true;
+  page.counted({ live: 0, progress: null });
+  try {
+    const arrived = await takeLink(api);
+    const found = arrived || (await session(api));
+    if (turn !== begun) return; // a later one is on its way
+    user = found;
+    if (!user) main.replaceChildren(login(api, begin, arrived === null ? "This link is used up, or too old." : ""));
+  } catch {
+    main.replaceChildren(h("p", { class: "notice", role: "status" }, "The server does not answer; trying again."));
+    setTimeout(() => turn === begun && begin(), 3_000);
+  }
   document.querySelector("nav").hidden = !user;
-  if (user) route();
-  else main.replaceChildren(login(api, begin));
+  route();
   tellConnection();
 }
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the fragment says which view is shown
+  (main.querySelector(".view:not([hidden]) headway-activities") ?? main).focus();
+});
 
 // A link that signs in may be opened where the page is open already.
 addEventListener("hashchange", () => (location.hash.startsWith("#link=") ? begin() : route()));

@@ -32,7 +32,7 @@ function confirm(rows, admin, force) {
       ? "It is asked to stop, and so are its parts. It may take a while, and it may finish before it hears of it: the list says what really happens."
       : "Each is asked to stop, and so are its parts. The list says what really happens to each."),
   ];
-  if (!one) content.push(h("ul", {}, rows.slice(0, 100).map((row) => h("li", {}, row.title || row.type))));
+  if (!one) content.push(h("ul", {}, rows.slice(0, 100).map((row) => h("li", { dir: "auto" }, row.title || row.type))));
   const buttons = [
     { label: "Let it run", value: "" },
     { label: one ? "Stop it" : `Stop ${rows.length}`, value: "stop", kind: "danger" },
@@ -45,7 +45,7 @@ function confirm(rows, admin, force) {
 }
 
 function tell(troubles) {
-  const list = h("ul", {}, troubles.slice(0, 100).map((text) => h("li", {}, text)));
+  const list = h("ul", {}, troubles.slice(0, 100).map((text) => h("li", { dir: "auto" }, text)));
   return ask(troubles.length === 1 ? "It could not be stopped" : `${troubles.length} could not be stopped`, list, [
     { label: "Close", value: "close", kind: "primary" },
   ]);

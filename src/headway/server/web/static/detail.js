@@ -1,6 +1,6 @@
 // All there is to know of one activity, kept up to date while it is open.
 
-import { h, facts } from "./dom.js";
+import { h, facts, morph } from "./dom.js";
 import { counts, elapsed, moment, percent, rate, remaining, span } from "./format.js";
 import { icon, isOver, outcome, stateOf, whyNot } from "./states.js";
 
@@ -9,6 +9,7 @@ export class Detail {
   #actions;
   #role;
   #base;
+  #row = null;
 
   constructor(actions, { role, base }) {
     this.#actions = actions;
@@ -20,6 +21,9 @@ export class Detail {
   /** Show a row. `parts`: the rows below it. `followed`: whether its end is told by a notification. */
   show(row, parts, followed) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.dataset.key : null;
+    // What is pressed and selected stays in place while the same activity goes on; so no listener may know its row.
+    if (this.#row?.uuid !== row.uuid) this.element.replaceChildren();
+    this.#row = row;
     const now = Date.now() / 1000;
     const shown = [
       this.#button("close", "Close", "close", () => this.#actions.close(), "plain close"),
@@ -35,22 +39,23 @@ export class Detail {
       stages(row, now),
       ...this.#parts(parts),
     ];
-    this.element.replaceChildren(...shown.filter(Boolean));
-    if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
+    morph(this.element, h("aside", { class: "detail", "aria-label": "Details" }, shown.filter(Boolean)));
+    if (focused && !this.element.contains(document.activeElement)) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
   }
 
   #buttons(row, followed) {
-    const why = whyNot(row, this.#role);
-    const command = `headway show ${row.uuid}`;
-    const curl = `curl -H "X-Plex-Token: $HEADWAY_TOKEN" -H "Accept: application/json" '${this.#base}activities/${row.uuid}'`;
+    const why = isOver(row) ? "" : whyNot(row, this.#role);
+    const command = () => `headway show ${this.#row.uuid}`;
+    const curl = () => `curl -H "X-Plex-Token: $HEADWAY_TOKEN" -H "Accept: application/json" '${this.#base}activities/${this.#row.uuid}'`;
     return h(
       "div",
       { class: "buttons" },
-      isOver(row) ? null : h("button", { type: "button", class: "danger", "data-key": "cancel", disabled: why !== "", title: why, onclick: () => this.#actions.cancel(row) }, "Stop…"),
-      isOver(row) || !("Notification" in globalThis) ? null : this.#button("follow", "Tell me when it ends", "bell", () => this.#actions.follow(row.uuid), "plain", followed),
+      isOver(row) ? null : h("button", { type: "button", class: "danger", "data-key": "cancel", disabled: why !== "", "aria-describedby": why && "why", onclick: () => this.#actions.cancel(this.#row) }, "Stop…"),
+      isOver(row) || !("Notification" in globalThis) ? null : this.#button("follow", "Tell me when it ends", "bell", () => this.#actions.follow(this.#row.uuid), "plain", followed),
       this.#button("link", "Copy link", "link", () => copy(location.href)),
-      this.#button("curl", "Copy as curl", "copy", () => copy(curl)),
-      this.#button("command", "Copy command", "copy", () => copy(command)),
+      this.#button("curl", "Copy as curl", "copy", () => copy(curl())),
+      this.#button("command", "Copy command", "copy", () => copy(command())),
+      why ? h("p", { class: "quiet", id: "why" }, why) : null,
     );
   }
 
@@ -75,7 +80,7 @@ export class Detail {
 
   #parts(parts) {
     if (!parts.length) return [];
-    const links = parts.map((part) => h("li", {}, h("a", { href: `#/activity/${part.uuid}` }, part.title || part.type), ` ${isOver(part) ? outcome(part) : percent(part)}`));
+    const links = parts.map((part) => h("li", {}, h("bdi", {}, h("a", { href: `#/activity/${part.uuid}` }, part.title || part.type)), ` ${isOver(part) ? outcome(part) : percent(part)}`));
     return [h("h3", {}, `Parts (${parts.length})`), h("ul", {}, links)];
   }
 }

@@ -12,6 +12,26 @@ export function h(name, attributes = {}, ...children) {
   return made;
 }
 
+/**
+ * Make an element like another one, in place: what stays the same keeps its focus, its selection, and a press that has
+ * begun. Listeners stay those of the first one.
+ */
+export function morph(target, source) {
+  for (const name of target.getAttributeNames()) if (!source.hasAttribute(name)) target.removeAttribute(name);
+  for (const name of source.getAttributeNames()) {
+    if (target.getAttribute(name) !== source.getAttribute(name)) target.setAttribute(name, source.getAttribute(name));
+  }
+  const wanted = [...source.childNodes];
+  for (const [index, child] of wanted.entries()) {
+    const there = target.childNodes[index];
+    if (!there) target.append(child);
+    else if (there.nodeName !== child.nodeName || there.dataset?.key !== child.dataset?.key) there.replaceWith(child);
+    else if (child.nodeType === Node.ELEMENT_NODE) morph(there, child);
+    else if (there.data !== child.data) there.data = child.data;
+  }
+  while (target.childNodes.length > wanted.length) target.lastChild.remove();
+}
+
 /** A list of facts; those without a value are left out. */
 export function facts(pairs) {
   const told = pairs.filter(([, value]) => value !== "" && value !== undefined && value !== null);
@@ -21,7 +41,7 @@ export function facts(pairs) {
 /** Ask for a decision: the value of the button that was pressed, null when none was. */
 export function ask(title, content, buttons) {
   return new Promise((resolve) => {
-    const dialog = h("dialog", { "aria-labelledby": "asked" }, h("h2", { id: "asked" }, title), content);
+    const dialog = h("dialog", { "aria-labelledby": "asked" }, h("h2", { id: "asked", dir: "auto" }, title), content);
     const row = h("div", { class: "buttons" });
     for (const { label, value, kind = "plain" } of buttons) {
       row.append(h("button", { type: "button", class: kind, onclick: () => dialog.close(value) }, label));

@@ -1,7 +1,8 @@
 // <headway-activities src="…" filter="Context.librarySectionID=3">: the live list of a server's activities.
 //
 // Rows have one height, so that only those in sight are in the page, however many there are. They are in order of start
-// and stay where they are: nothing is sorted by what changes, and nothing leaves while somebody points at the list.
+// and stay where they are: nothing is sorted by what changes, and nothing leaves while somebody points at the list. What
+// comes in above the row under the pointer scrolls the list by as much.
 // A frame is painted when something has changed, and never more than one at a time.
 //
 // Attributes: src (the server; by default the one this file came from), filter (see model.js), role-name (the user's
@@ -9,13 +10,14 @@
 // `connection` (detail: {state, since}), `ended` (detail: row), `announce` (detail: text for a screen reader).
 
 import { Api, HERE } from "./api.js";
-import { Filter, Model } from "./model.js";
+import { Backlog, Filter, Model } from "./model.js";
 import { RowView, HEIGHT } from "./row.js";
 import { SharedStream } from "./sharing.js";
 import { whyNot } from "./states.js";
 
 const STYLE = new URL("list.css", import.meta.url).href;
 const MARGIN = 6; // rows above and below those in sight
+const RESTING = 60_000; // milliseconds after which a pointer that does not move points at nothing
 
 export class HeadwayActivities extends HTMLElement {
   static observedAttributes = ["src", "filter"];
@@ -28,8 +30,9 @@ export class HeadwayActivities extends HTMLElement {
   #frame = 0;
   #clock = 0;
   #active = null;
-  #pointed = false;
+  #pointer = null;
   #paused = null;
+  #heard = false;
   #body;
   #space;
   #empty;
@@ -47,9 +50,12 @@ export class HeadwayActivities extends HTMLElement {
     root.append(style, this.#body, this.#empty);
     this.#body.addEventListener("scroll", () => this.paint(), { passive: true });
     this.#body.addEventListener("keydown", (event) => this.#key(event));
-    this.#body.addEventListener("pointerenter", () => (this.#pointed = true));
-    this.#body.addEventListener("pointerleave", () => (this.#pointed = false));
-    this.#body.addEventListener("focus", () => this.#focus(this.#active ?? this.#lines[0]?.row.uuid));
+    this.#body.addEventListener("pointermove", (event) => this.#pointing(event), { passive: true });
+    this.#body.addEventListener("pointerleave", () => {
+      this.#pointer = null;
+      this.#changed();
+    });
+    this.#body.addEventListener("focus", () => this.#focused());
     this.#body.addEventListener("click", (event) => this.#clicked(event));
   }
 
@@ -74,10 +80,12 @@ export class HeadwayActivities extends HTMLElement {
     if (!this.isConnected || before === value) return;
     if (name === "filter") {
       this.model.filter = new Filter(value ?? "");
-      this.#changed();
+      this.#changed({ asked: true });
     } else {
-      this.#stream?.close();
+      this.disconnectedCallback();
       this.model = new Model();
+      this.#heard = false;
+      this.#changed({ asked: true });
       this.connectedCallback();
     }
   }
@@ -91,24 +99,21 @@ export class HeadwayActivities extends HTMLElement {
 
   set paused(value) {
     if (value === this.paused) return;
-    const gathered = this.#paused ?? [];
-    this.#paused = value ? [] : null;
-    if (!value) {
-      for (const detail of gathered) this.model.apply(detail, Date.now());
-      this.#changed();
-    }
+    const gathered = this.#paused?.details() ?? [];
+    this.#paused = value ? new Backlog() : null;
+    for (const detail of gathered) this.model.apply(detail, Date.now());
+    this.#changed({ asked: true });
   }
 
-  /** What the filter shows and may be cancelled by this user. */
+  /** What the filter shows, may be cancelled by this user, and has not been asked to stop. */
   get cancellable() {
-    const rows = [...this.model.rows.values()].filter((row) => this.model.filter.admits(row));
+    const rows = [...this.model.rows.values()].filter((row) => this.model.filter.admits(row) && row.state !== "cancelling");
     return rows.filter((row) => whyNot(row, this.getAttribute("role-name")) === "");
   }
 
-  /** Note something about an activity that the stream has not told yet. */
-  note(row) {
-    if (this.model.rows.has(row.uuid)) this.model.rows.set(row.uuid, row);
-    this.#changed();
+  /** The keyboard goes to the list. */
+  focus(options) {
+    this.#body.focus(options);
   }
 
   /** Paint before the next frame. */
@@ -127,25 +132,39 @@ export class HeadwayActivities extends HTMLElement {
   }
 
   #take(detail) {
+    this.#heard = true;
     if (this.#paused !== null) {
-      // A snapshot says all that was said before it.
-      if (detail.type === "snapshot") this.#paused.length = 0;
-      this.#paused.push(detail);
+      this.#paused.take(detail, (uuid) => this.model.rows.has(uuid));
       return;
     }
     this.model.apply(detail, Date.now());
     this.#changed();
   }
 
-  #changed() {
+  /** `asked`: by whoever looks at the list, who then does not mind that it moves. */
+  #changed({ asked = false } = {}) {
     this.#stale = true;
+    this.#asked ||= asked;
     this.paint();
   }
 
   #stale = true;
+  #asked = false;
+
+  get #pointed() {
+    return this.#pointer !== null && Date.now() - this.#pointer.at < RESTING;
+  }
+
+  #pointing(event) {
+    this.#pointer = { y: event.clientY - this.#body.getBoundingClientRect().top, at: Date.now() };
+  }
+
+  #shown() {
+    return new Set(this.#lines.map((line) => line.row.uuid));
+  }
 
   #tick() {
-    const held = new Set(this.#pointed ? this.#views.keys() : []);
+    const held = this.#pointed ? this.#shown() : new Set();
     if (this.#active && this.shadowRoot.activeElement) held.add(this.#active);
     if (!this.paused && this.model.age(Date.now(), held)) this.#stale = true;
     this.paint(); // clocks run
@@ -154,9 +173,7 @@ export class HeadwayActivities extends HTMLElement {
   #paint() {
     if (this.#stale) {
       this.#stale = false;
-      this.#lines = this.model.lines();
-      this.#space.style.height = `${this.#lines.length * HEIGHT}px`;
-      this.#body.setAttribute("aria-rowcount", String(this.#lines.length));
+      this.#arrange();
       this.#say();
       this.#emit("change");
     }
@@ -168,19 +185,41 @@ export class HeadwayActivities extends HTMLElement {
     this.#recycle(seen);
     const several = new Set([...this.model.rows.values()].map((row) => row.userID)).size > 1;
     const role = this.getAttribute("role-name");
-    for (let index = first; index < last; index += 1) {
-      this.#view(this.#lines[index].row.uuid).show(this.#lines[index], { index, now, several, role, active: this.#active });
+    // From the last to the first, so that new ones are put before the one that follows: in the order they are read in.
+    for (let index = last - 1, next = null; index >= first; index -= 1) {
+      const view = this.#view(this.#lines[index].row.uuid, next);
+      view.show(this.#lines[index], { index, now, several, role, active: this.#active });
+      next = view.element;
     }
+    if (seen.has(this.#active)) this.#body.setAttribute("aria-activedescendant", `row-${this.#active}`);
+    else this.#body.removeAttribute("aria-activedescendant");
     this.#empty.hidden = this.#lines.length > 0;
-    this.#empty.textContent = this.model.rows.size ? "Nothing here matches the filter." : "Nothing is running.";
+    const nothing = this.model.rows.size ? "Nothing here matches the filter." : "Nothing is running.";
+    this.#empty.textContent = this.#heard ? nothing : "Loading…";
   }
 
-  #view(uuid) {
+  /** Put the lines in order; what is under the pointer stays there, unless whoever looks has asked for a change. */
+  #arrange() {
+    const still = this.#pointed && !this.#asked;
+    this.#asked = false;
+    const under = still ? Math.floor((this.#body.scrollTop + this.#pointer.y) / HEIGHT) : -1;
+    const uuid = this.#lines[under]?.row.uuid;
+    this.#lines = this.model.lines(still ? this.#shown() : undefined);
+    const index = uuid === undefined ? -1 : this.#lines.findIndex((line) => line.row.uuid === uuid);
+    const moved = index < 0 ? 0 : index - under;
+    const top = this.#body.scrollTop + moved * HEIGHT;
+    const height = Math.max(this.#lines.length * HEIGHT, still ? top + this.#body.clientHeight : 0);
+    this.#space.style.height = `${height}px`;
+    if (moved) this.#body.scrollTop = top;
+    this.#body.setAttribute("aria-rowcount", String(this.#lines.length));
+  }
+
+  #view(uuid, next) {
     let view = this.#views.get(uuid);
     if (!view) {
       view = this.#free.pop() ?? new RowView();
       this.#views.set(uuid, view);
-      this.#space.append(view.element);
+      this.#space.insertBefore(view.element, next);
     }
     return view;
   }
@@ -218,11 +257,18 @@ export class HeadwayActivities extends HTMLElement {
 
   #toggle(uuid) {
     if (!this.model.collapsed.delete(uuid)) this.model.collapsed.add(uuid);
-    this.#changed();
+    this.#changed({ asked: true });
   }
 
   #ask(row) {
-    if (whyNot(row, this.getAttribute("role-name")) === "") this.#emit("cancel-request", [row]);
+    const why = whyNot(row, this.getAttribute("role-name"));
+    if (why) this.#emit("announce", why);
+    else this.#emit("cancel-request", [row]);
+  }
+
+  /** By the keyboard: a press of the pointer must not scroll what it presses on. */
+  #focused() {
+    if (this.#body.matches(":focus-visible")) this.#focus(this.model.rows.has(this.#active) ? this.#active : this.#lines[0]?.row.uuid);
   }
 
   #focus(uuid) {
@@ -233,11 +279,11 @@ export class HeadwayActivities extends HTMLElement {
     if (top < this.#body.scrollTop) this.#body.scrollTop = top;
     const bottom = top + HEIGHT - this.#body.clientHeight;
     if (bottom > this.#body.scrollTop) this.#body.scrollTop = bottom;
-    this.#body.setAttribute("aria-activedescendant", `row-${uuid}`);
     this.#paint();
   }
 
   #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own
     const index = this.#lines.findIndex((line) => line.row.uuid === this.#active);
     const line = this.#lines[index];
     const page = Math.max(1, Math.floor(this.#body.clientHeight / HEIGHT) - 1);

@@ -12,21 +12,22 @@ export async function session(api) {
   }
 }
 
-/** Take the one-use code out of the address, where there is one, and go in by it; null without or when it is spent. */
+/** Take the one-use code out of the address and go in by it: the user; null when it is spent, undefined without one. */
 export async function takeLink(api) {
   const code = new URLSearchParams(location.hash.slice(1)).get("link");
-  if (!code) return null;
+  if (!code) return undefined;
   history.replaceState(null, "", location.pathname + location.search);
   try {
     return await api.json("POST", "web/session", { body: { link: code } });
-  } catch {
-    return null;
+  } catch (error) {
+    if (error.status) return null;
+    throw error;
   }
 }
 
-/** The form that asks for a token. `done`: called when it was good. */
-export function login(api, done) {
-  const error = h("p", { class: "error", role: "alert" });
+/** The form that asks for a token. `done`: called when it was good. `trouble`: what went wrong before. */
+export function login(api, done, trouble = "") {
+  const error = h("p", { class: "error", role: "alert" }, trouble);
   const token = h("input", { type: "password", name: "token", autocomplete: "current-password", required: true, autofocus: true });
   const form = h(
     "form",

@@ -63,15 +63,18 @@ export class Model {
     return went;
   }
 
-  /** What is to be shown, in order: [{row, depth, children, expanded}]. A match shows what it is a part of. */
-  lines() {
+  /**
+   * What is to be shown, in order: [{row, depth, children, expanded}]. A match shows what it is a part of. `kept`:
+   * uuids that stay although the filter admits them no more.
+   */
+  lines(kept = new Set()) {
     const children = new Map();
     for (const row of this.rows.values()) {
       const parent = this.rows.has(row.parentUUID) ? row.parentUUID : null;
       if (!children.has(parent)) children.set(parent, []);
       children.get(parent).push(row);
     }
-    const wanted = this.#wanted();
+    const wanted = this.#wanted(kept);
     const lines = [];
     const walk = (parent, depth) => {
       for (const row of children.get(parent) ?? []) {
@@ -148,12 +151,52 @@ export class Model {
     return false;
   }
 
-  #wanted() {
+  #wanted(kept) {
     const wanted = new Set();
     for (const row of this.rows.values()) {
-      if (!this.filter.admits(row)) continue;
+      if (!this.filter.admits(row) && !kept.has(row.uuid)) continue;
       for (let each = row; each && !wanted.has(each.uuid); each = this.rows.get(each.parentUUID)) wanted.add(each.uuid);
     }
     return wanted;
   }
+}
+
+/** What a paused list is told meanwhile: of each activity the last word, so that it stays small however long that is. */
+export class Backlog {
+  #snapshot = null;
+  #ended = new Map();
+  #changes = new Map();
+
+  /** `known`: whether the list shows an activity; of others an end changes nothing. */
+  take(detail, known) {
+    if (detail.type === "snapshot") {
+      this.#snapshot = detail;
+      this.#changes.clear();
+      return;
+    }
+    const { event, uuid } = detail.data.ActivityNotification;
+    if (event !== "ended") {
+      this.#changes.set(uuid, this.#changes.has(uuid) ? later(this.#changes.get(uuid), detail) : detail);
+      return;
+    }
+    this.#changes.delete(uuid);
+    if (known(uuid)) this.#ended.set(uuid, detail);
+    if (this.#snapshot) this.#snapshot = without(this.#snapshot, uuid);
+  }
+
+  /** All of it, as a stream would tell it. */
+  details() {
+    return [...this.#ended.values(), ...(this.#snapshot ? [this.#snapshot] : []), ...this.#changes.values()];
+  }
+}
+
+/** The later of two, and still a start when the first was one. */
+function later(first, { type, data }) {
+  const { event } = first.data.ActivityNotification;
+  return { type, data: { ActivityNotification: { ...data.ActivityNotification, event } } };
+}
+
+function without({ type, data }, uuid) {
+  const rows = (data.MediaContainer.Activity ?? []).filter((row) => row.uuid !== uuid);
+  return { type, data: { MediaContainer: { Activity: rows } } };
 }

@@ -38,20 +38,24 @@ export class Now {
     this.#list.addEventListener("announce", (event) => page.announce(event.detail));
     this.#list.addEventListener("ended", (event) => this.#ended(event.detail));
     this.#list.addEventListener("change", () => this.#changed());
+    this.#clock = setInterval(() => this.#open && !this.element.hidden && this.#showDetail(), 1_000);
     this.#keys = (event) => this.#key(event);
     addEventListener("keydown", this.#keys);
   }
 
   #keys;
+  #clock;
   #followed = new Set();
 
   leave() {
     removeEventListener("keydown", this.#keys);
+    clearInterval(this.#clock);
   }
 
   /** Show an activity's details, or none; `query`: the filter, which is kept in the address. */
   go(uuid, query) {
     const filter = query.get("q") ?? "";
+    const inside = this.#detail?.element.contains(document.activeElement);
     if (document.activeElement !== this.#search) this.#search.value = filter;
     this.#list.setAttribute("filter", filter);
     this.#open = uuid || null;
@@ -59,6 +63,7 @@ export class Now {
     if (uuid && !this.#list.model.rows.has(uuid)) this.#fetch(uuid);
     this.#changed();
     this.#list.paint();
+    if (inside && !uuid) this.#list.focus(); // where one was before the details were opened
   }
 
   #query() {
@@ -142,7 +147,7 @@ export class Now {
     if (event.key === "/" && !typing) {
       this.#search.focus();
       event.preventDefault();
-    } else if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey) {
+    } else if (event.key === "p" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
       this.#toggle();
     } else if (event.key === "Escape" && event.target === this.#search) {
       this.#search.value = "";
