@@ -34,7 +34,8 @@ const page = {
     tellConnection();
     if (state.state === "refused") begin();
     else if (state.state === "lost") page.announce("The connection is lost; trying again.");
-    else if (before === "lost" && state.state === "live") regained();
+    else if (before === "lost" && state.state === "live") page.announce("Live again.");
+    if (state.state === "lost" || before === "lost") sameUser();
   },
   counted({ live, progress }) {
     document.getElementById("live").textContent = live ? String(live) : "";
@@ -44,9 +45,8 @@ const page = {
   leave: begin,
 };
 
-/** Live again: as the same user? Another tab may have signed in as somebody else, or the role be another. */
-async function regained() {
-  page.announce("Live again.");
+/** A stream that is cut may mean that another tab has signed in as somebody else, or that the role is another. */
+async function sameUser() {
   const now = await session(api).catch(() => user);
   if (now?.userID !== user?.userID || now?.role !== user?.role) begin();
 }

@@ -4,7 +4,7 @@ import "./list.js";
 import { cancelRows } from "./cancelling.js";
 import { Detail } from "./detail.js";
 import { h } from "./dom.js";
-import { outcome } from "./states.js";
+import { isOver, outcome } from "./states.js";
 
 export class Now {
   #page;
@@ -34,7 +34,10 @@ export class Now {
     this.element = h("div", { class: "view now" }, h("h1", { class: "unseen" }, "What is running"), h("div", { class: "tools" }, this.#search, this.#pause, this.#bulk, this.#said), this.#pane);
     this.#list.addEventListener("select", (event) => (location.hash = `#/activity/${event.detail.uuid}${this.#query()}`));
     this.#list.addEventListener("cancel-request", (event) => this.#cancel(event.detail));
-    this.#list.addEventListener("connection", (event) => page.connected(event.detail));
+    this.#list.addEventListener("connection", (event) => {
+      page.connected(event.detail);
+      if (event.detail.state === "live") this.#refetch();
+    });
     this.#list.addEventListener("announce", (event) => page.announce(event.detail));
     this.#list.addEventListener("ended", (event) => this.#ended(event.detail));
     this.#list.addEventListener("change", () => this.#changed());
@@ -94,7 +97,8 @@ export class Now {
   }
 
   #showDetail() {
-    const row = this.#list.model.rows.get(this.#open) ?? this.#fetched;
+    const listed = this.#list.model.rows.get(this.#open);
+    const row = listed?.gone && this.#fetched ? this.#fetched : (listed ?? this.#fetched);
     this.#pane.classList.toggle("open", Boolean(row));
     if (!row) {
       this.#detail?.element.remove();
@@ -117,7 +121,13 @@ export class Now {
     this.#showDetail();
   }
 
+  /** What was asked for before the stream began may have ended in between: then the stream does not tell of it. */
+  #refetch() {
+    if (this.#open && this.#fetched && !isOver(this.#fetched) && !this.#list.model.rows.has(this.#open)) this.#fetch(this.#open);
+  }
+
   #ended(row) {
+    if (row.gone && row.uuid === this.#open) this.#fetch(row.uuid); // the stream could not say how
     if (!this.#followed.delete(row.uuid)) return;
     const told = new Notification(row.title || row.type, { body: row.error ? `${outcome(row)}: ${row.error}` : outcome(row), tag: row.uuid });
     told.onclick = () => {

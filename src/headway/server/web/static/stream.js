@@ -60,6 +60,7 @@ export class Stream extends EventTarget {
     if (this.state !== "refused") this.#become("lost");
     // While it is CONNECTING the browser tries again by itself, from the last id; a refusal closes it for good.
     if (this.#source?.readyState === EventSource.CLOSED) this.#again();
+    else this.#ask(); // Who has been signed out is to see so now, not at the next try.
   }
 
   #look() {
@@ -69,10 +70,14 @@ export class Stream extends EventTarget {
     }
   }
 
-  async #again() {
+  #again() {
     this.close();
     const ceiling = Math.min(LONGEST, 1_000 * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.open(), Math.random() * ceiling);
+    this.#ask();
+  }
+
+  async #ask() {
     try {
       await this.#api.request("HEAD", "activities");
     } catch (error) {
