@@ -171,17 +171,16 @@ def test_while_nobody_is_there_one_tries_for_all() -> None:
 
 def test_what_cannot_be_delivered_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr("headway.client.sender.MAX_UNDELIVERED", 10)
-    sender = Reporting(Address(f"http://127.0.0.1:{free_port()}"))
-    running = sender.start("command.runs")
-    jobs = [sender.start("command.cp") for _ in range(30)]
-    with caplog.at_level(logging.WARNING):
+    nowhere = Address(f"http://127.0.0.1:{free_port()}")
+    with caplog.at_level(logging.WARNING), Reporting(nowhere) as sender:
+        running = sender.start("command.runs")
+        jobs = [sender.start("command.cp") for _ in range(30)]
         for job in jobs:
             job.finish()
         eventually(lambda: "jobs=11" in repr(sender))
         assert [job.over for job in jobs] == [True] * 20 + [False] * 10
         assert not running.over
         assert "jobs=11" in repr(sender)
-        sender.close()
     assert caplog.text.count("the oldest are dropped") == 1
 
 

@@ -60,7 +60,7 @@ class Sender:
         """Those of which something is or may be to be said, in order of start."""
         self._line = line
         self._listener = Listener(line, self._learned)
-        self._spoken: deque[Delivery] = deque()
+        self._spoken: deque[tuple[Delivery, bool]] = deque()  # and whether it had ended then
         self._ended: dict[Delivery, None] = {}
         self._queue: deque[Delivery] = deque()
         self._alone: set[asyncio.Task[None]] = set()
@@ -90,7 +90,7 @@ class Sender:
 
     def tell(self, job: Delivery) -> None:
         """A job has begun, or has something to say."""
-        self._spoken.append(job)
+        self._spoken.append((job, job.finished))
         # First the mark, then the look at the flag; the loop does it the other way round, so none is missed.
         if not self._told:
             self._told = True
@@ -109,7 +109,7 @@ class Sender:
 
     def forked(self) -> None:
         """This is a child of the process that sends."""
-        for job in (*self.jobs, *self._spoken):
+        for job in (*self.jobs, *(job for job, _ in self._spoken)):
             job.forked()
 
     # In the thread: when
@@ -149,11 +149,11 @@ class Sender:
 
     def _take_up(self) -> None:
         while self._spoken:
-            job = self._spoken.popleft()
+            job, finished = self._spoken.popleft()
             if job.outbox.over:
                 continue
             self.jobs[job] = None
-            if job.finished:
+            if finished:
                 self._ended[job] = None
             if not job.busy:
                 self._next = min(self._next, job.due())
