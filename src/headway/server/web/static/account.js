@@ -1,7 +1,10 @@
 // Who one is here, and what opens the server.
 
-import { ask, facts, h } from "./dom.js";
+import { ask, facts, h, scroller } from "./dom.js";
 import { moment } from "./format.js";
+
+const ROLES = ["admin", "user", "reporter", "reader"];
+const LIFETIMES = [[7, "in a week"], [30, "in a month"], [90, "in three months"], [365, "in a year"], [0, "never"]];
 
 export class Account {
   #page;
@@ -51,32 +54,40 @@ export class Account {
   }
 
   async #list() {
-    let found;
+    const { api, user } = this.#page;
     try {
-      found = await this.#page.api.json("GET", "web/tokens");
+      const { tokens } = await api.json("GET", "web/tokens");
+      const { users } = this.#may("administer") ? await api.json("GET", "web/users") : { users: null };
+      this.#tokens.replaceChildren(...this.#ofTokens(tokens), ...(users ? ofUsers(users) : []));
     } catch (error) {
       this.#tokens.replaceChildren(h("p", { class: "quiet" }, error.message));
-      return;
+      if (error.status === 401 && user) this.#page.leave();
     }
+  }
+
+  #may(action) {
+    return (this.#page.user.may ?? []).includes(action);
+  }
+
+  #ofTokens(tokens) {
     const now = Date.now() / 1000;
-    const rows = found.tokens.map((token) =>
-      h(
-        "tr",
-        {},
-        [token.name, token.userName ?? "", token.role, token.expiresAt ? moment(token.expiresAt, now) : "never"].map((cell) => h("td", {}, cell)),
-        h("td", {}, h("button", { class: "danger", type: "button", onclick: () => this.#revoke(token) }, "Revoke")),
-      ),
-    );
-    const head = ["Token", "User", "Role", "Expires", "Actions"].map((name) => h("th", { scope: "col" }, name));
-    this.#tokens.replaceChildren(
+    const rows = tokens.map((token) => [
+      h("bdi", {}, token.name || "(no name)", token.current ? " (signed in by it)" : ""),
+      h("bdi", {}, token.userName || `user ${token.userID}`),
+      token.role,
+      token.expiresAt ? moment(token.expiresAt, now) : "never",
+      this.#may("delegate") ? h("button", { class: "danger", type: "button", "aria-label": `Revoke ${token.name}`, onclick: () => this.#revoke(token) }, "Revoke") : "",
+    ]);
+    return [
       h("h2", {}, "Tokens"),
-      h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),
-      h("p", {}, h("button", { class: "plain", type: "button", onclick: () => this.#make() }, "New token…")),
-    );
+      table("Tokens", ["Token", "User", "Role", "Expires", "Actions"], rows),
+      this.#may("delegate") ? h("p", {}, h("button", { class: "plain", type: "button", onclick: () => this.#make() }, "New token…")) : "",
+    ];
   }
 
   async #revoke(token) {
-    const sure = await ask(`Revoke ${token.name}?`, h("p", {}, "Whoever uses it is cut off within a second."), [
+    const warning = token.current ? " You are signed in by it, and are signed out." : "";
+    const sure = await ask(`Revoke ${token.name}?`, h("p", {}, `Whoever uses it is cut off within a second.${warning}`), [
       { label: "Keep it", value: "" },
       { label: "Revoke", value: "yes", kind: "danger" },
     ]);
@@ -86,22 +97,39 @@ export class Account {
   }
 
   async #make() {
-    const name = h("input", { required: true, maxlength: 64 });
-    const roles = ["admin", "user", "reporter", "reader"];
-    const role = h("select", {}, roles.slice(roles.indexOf(this.#page.user.role)).map((each) => h("option", {}, each)));
-    const made = await ask("New token", h("div", {}, h("label", {}, "Name", name), h("label", {}, "Role", role)), [
+    const name = h("input", { required: true, maxlength: 64, pattern: ".*\\S.*" });
+    const of = h("input", { required: true, maxlength: 64, value: this.#page.user.name });
+    const roles = ROLES.slice(ROLES.indexOf(this.#page.user.role)).map((each) => h("option", { selected: each === "user" }, each));
+    const role = h("select", {}, roles);
+    const days = h("select", {}, LIFETIMES.map(([value, label]) => h("option", { value, selected: value === 90 }, label)));
+    const fields = [["Name", name], ...(this.#may("administer") ? [["User", of]] : []), ["Role", role], ["Expires", days]];
+    const made = await ask("New token", h("div", { class: "fields" }, fields.map(([label, field]) => h("label", {}, label, field))), [
       { label: "Cancel", value: "" },
       { label: "Make it", value: "yes", kind: "primary" },
     ]);
-    if (!made || !name.value.trim()) return;
+    if (!made) return;
+    const body = { name: name.value.trim(), role: role.value };
+    if (Number(days.value)) body.expiresIn = Number(days.value) * 86_400;
+    if (this.#may("administer")) body.userName = of.value.trim();
     try {
-      const body = { name: name.value.trim(), role: role.value };
       const { token } = await this.#page.api.json("POST", "web/tokens", { body });
-      const shown = h("input", { readonly: true, value: token, onfocus: (event) => event.target.select() });
+      const shown = h("input", { readonly: true, value: token, "aria-label": "Token", onfocus: (event) => event.target.select() });
       await ask("Copy it now: it is not shown again", shown, [{ label: "Done", value: "done", kind: "primary" }]);
     } catch (error) {
-      this.#page.announce(error.message);
+      await ask("It could not be made", h("p", {}, error.message), [{ label: "Close", value: "close", kind: "primary" }]);
     }
     this.#list();
   }
+}
+
+function ofUsers(users) {
+  const now = Date.now() / 1000;
+  const rows = users.map((user) => [h("bdi", {}, user.name), user.userID, moment(user.createdAt, now), user.tokens, user.sessions]);
+  return [h("h2", {}, "Users"), table("Users", ["Name", "User", "Since", "Tokens", "Browsers"], rows)];
+}
+
+function table(name, head, rows) {
+  const lines = rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell)))));
+  const columns = h("tr", {}, head.map((label) => h("th", { scope: "col" }, label)));
+  return scroller(name, h("table", { "aria-label": name }, h("thead", {}, columns), h("tbody", {}, lines)));
 }

@@ -32,21 +32,38 @@ export function morph(target, source) {
   while (target.childNodes.length > wanted.length) target.lastChild.remove();
 }
 
+/** Something wide that scrolls by itself, also by the keyboard. */
+export function scroller(label, content) {
+  return h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": label }, content);
+}
+
 /** A list of facts; those without a value are left out. */
 export function facts(pairs) {
   const told = pairs.filter(([, value]) => value !== "" && value !== undefined && value !== null);
   return h("dl", {}, told.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value instanceof Node ? value : String(value))]));
 }
 
-/** Ask for a decision: the value of the button that was pressed, null when none was. */
+/**
+ * Ask for a decision: the value of the button that was pressed, null when none was. What has to be filled in is, before
+ * a button with a value closes it; Enter in a field presses the last one.
+ */
 export function ask(title, content, buttons) {
   return new Promise((resolve) => {
     const dialog = h("dialog", { "aria-labelledby": "asked" }, h("h2", { id: "asked", dir: "auto" }, title), content);
     const row = h("div", { class: "buttons" });
+    const press = (value) => {
+      const fields = value ? [...dialog.querySelectorAll("input, select")] : [];
+      if (fields.every((field) => field.reportValidity())) dialog.close(value);
+    };
     for (const { label, value, kind = "plain" } of buttons) {
-      row.append(h("button", { type: "button", class: kind, onclick: () => dialog.close(value) }, label));
+      row.append(h("button", { type: "button", class: kind, onclick: () => press(value) }, label));
     }
     dialog.append(row);
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.target.matches("input")) return;
+      event.preventDefault();
+      press(buttons.at(-1).value);
+    });
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue || null);

@@ -1,7 +1,7 @@
 // What has ended: a table, a page at a time.
 
 import { chip } from "./detail.js";
-import { h } from "./dom.js";
+import { h, scroller } from "./dom.js";
 import { elapsed, moment } from "./format.js";
 
 const STATES = ["", "succeeded", "failed", "cancelled", "lost"];
@@ -28,7 +28,7 @@ export class History {
       h("h1", { class: "unseen" }, "History"),
       h("div", { class: "tools" }, this.#type, this.#state, h("button", { class: "plain", type: "button", onclick: () => this.#export() }, "Download CSV")),
       this.#said,
-      h("div", { class: "scroll" }, h("table", {}, h("caption", { class: "unseen" }, "What has ended, newest first"), h("thead", {}, h("tr", {}, head)), this.#body)),
+      scroller("What has ended, newest first", h("table", {}, h("thead", {}, h("tr", {}, head)), this.#body)),
       this.#more,
     );
   }

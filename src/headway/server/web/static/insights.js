@@ -1,6 +1,6 @@
 // What the past tells: how long things take, how they end, and when they ran.
 
-import { h } from "./dom.js";
+import { h, scroller } from "./dom.js";
 import { distribution, duration, ends, quantile, timeline, trend } from "./plots.js";
 import { span } from "./format.js";
 
@@ -82,7 +82,8 @@ function table(rows) {
     return h("tr", {}, h("th", { scope: "row" }, type), cells.map((cell) => h("td", { class: "number" }, String(cell))));
   });
   const head = ["Type", "Runs", "Half within", "95 % within", "Succeeded", "Failed", "Cancelled", "Lost"];
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head.map((name, index) => h("th", { scope: "col", class: index ? "number" : "" }, name)))), h("tbody", {}, lines)));
+  const columns = head.map((name, index) => h("th", { scope: "col", class: index ? "number" : null }, name));
+  return scroller("Figures by type", h("table", {}, h("thead", {}, h("tr", {}, columns)), h("tbody", {}, lines)));
 }
 
 /** Save a picture as a file of its own, with the colours that it has here. */

@@ -1,6 +1,6 @@
 // What the list shows, and in which order: pure, so that it can be tested without a page.
 
-import { isOver, stateOf } from "./states.js";
+import { isOver, outcome, stateOf } from "./states.js";
 
 /** Milliseconds that an activity stays in the list after its end. */
 export const LINGER = 10_000;
@@ -142,7 +142,7 @@ export class Model {
   #end(row, now) {
     this.rows.set(row.uuid, row);
     this.#overSince.set(row.uuid, now);
-    this.#announced.push(`${row.title || row.type}: ${stateOf(row)}`);
+    this.#announced.push(`${row.title || row.type}: ${outcome(row)}`);
     this.#ended.push(row);
   }
 
