@@ -133,7 +133,7 @@ def _batches(requests: Sequence[bytes], size: int) -> list[bytes]:
 
 def client(port: int, token: str) -> None:
     from headway.client.address import Address
-    from headway.client.reporting import Reporting
+    from headway.client.jobs.reporting import Reporting
     from headway.core.activity import State
 
     with Reporting(Address(f"http://127.0.0.1:{port}", token)) as reporting:

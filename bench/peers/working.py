@@ -12,9 +12,9 @@ import time
 from bench.peers.serving import parts
 from headway.client.address import Address
 from headway.client.exchange import Answer, Request
-from headway.client.job import Job
-from headway.client.line import Line
-from headway.client.reporting import Reporting
+from headway.client.jobs.job import Job
+from headway.client.jobs.line import Line
+from headway.client.jobs.reporting import Reporting
 
 PACE = 0.1
 """Seconds between two reports of a job."""
@@ -41,7 +41,7 @@ class Counting(Line):
 
 
 def main() -> None:
-    import headway.client.reporting as module
+    import headway.client.jobs.reporting as module
 
     how, port, token, count = parts()
     Counting.alone = how == b"alone"

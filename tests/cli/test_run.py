@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from headway.client.outbox import LEASE
-from headway.client.reporting import PATIENCE
+from headway.client.jobs.outbox import LEASE
+from headway.client.jobs.reporting import PATIENCE
 from tests.cli.invoking import PROGRAM, environment, program
 from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import Drop, Hang, Reply, ScriptedServer, eventually, free_port, html, refused

@@ -63,7 +63,7 @@ def test_one_activity_is_watched_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_lost_connection_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.client.subscription.RETRY", 0.01)
+    monkeypatch.setattr("headway.client.live.subscription.RETRY", 0.01)
     script = Headway([snapshot(row())], Drop(), [event(Kind.ENDED, state="succeeded")])
     with ScriptedServer(script) as server:
         result = invoke(tmp_path, "watch", UUID, "--url", server.url)

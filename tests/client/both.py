@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 
 from headway.client import AsyncClient, Client
-from headway.client.replica import Replica
+from headway.client.live.replica import Replica
 from headway.core.errors import HeadwayError
 from headway.wire.notifications import ActivityNotification, SnapshotNotification
 from headway.wire.row import Row

@@ -50,7 +50,7 @@ def first(count: int, notifications: Iterator[Notification]) -> list[tuple[str, 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting again is not worth waiting for here."""
-    monkeypatch.setattr("headway.client.subscription.RETRY", 0.01)
+    monkeypatch.setattr("headway.client.live.subscription.RETRY", 0.01)
 
 
 def test_each_resource_is_asked_for_as_the_protocol_has_it() -> None:
@@ -268,7 +268,7 @@ class TestWatch:
             assert first(2, client.activities.watch()) == [("snapshot", []), ("started", [UUID])]
 
     def test_a_half_dead_connection_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.subscription.SILENCE", 0.1)
+        monkeypatch.setattr("headway.client.live.subscription.SILENCE", 0.1)
 
         def silent() -> Iterator[bytes]:
             yield snapshot("c1")

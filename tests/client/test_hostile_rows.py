@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.client.narrowing import Narrowing
-from headway.client.reconciling import Reconciler
-from headway.client.replica import Replica
+from headway.client.live.narrowing import Narrowing
+from headway.client.live.reconciling import Reconciler
+from headway.client.live.replica import Replica
 from headway.client.rows import has_ended, state_of
 from headway.core.errors import HeadwayError
 from headway.core.view import Kind
@@ -150,7 +150,7 @@ def test_nothing_of_it_reaches_a_terminal_raw(command: tuple[str, ...], tmp_path
 def test_nor_does_what_comes_on_a_stream(
     options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headway.client.subscription.RETRY", 0.01)
+    monkeypatch.setattr("headway.client.live.subscription.RETRY", 0.01)
 
     def once(asked: Asked) -> Reply:
         streams = server.asked_for("GET", "/:/")

@@ -176,7 +176,7 @@ class TestTime:
             both.do(lambda client: client.activities.list())
 
     def test_a_stream_without_events_is_given_up(self, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.subscription.SILENCE", 0.3)
+        monkeypatch.setattr("headway.client.live.subscription.SILENCE", 0.3)
         self.drip(raw(OK, b"Content-Type: text/event-stream"), with_=b": still here\n\n")
         with self.server as server, Both(driver, server.url) as both:
             assert "no event" in troubled(both).message
@@ -211,7 +211,7 @@ class TestMemory:
         def bounded(*, last_id: str) -> EventStreamReader:
             return EventStreamReader(last_id=last_id, max_event=100_000)
 
-        monkeypatch.setattr("headway.client.framing.EventStreamReader", bounded)
+        monkeypatch.setattr("headway.client.live.framing.EventStreamReader", bounded)
         head = raw(OK, b"Content-Type: text/event-stream")
         with (
             RawServer(lambda asked: chain(head, b"data: ", repeat(b"x" * 65536))) as server,
@@ -220,7 +220,7 @@ class TestMemory:
             assert "100000" in troubled(both).message
 
     def test_a_frame_without_end_is_cut(self, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("headway.client.framing.MAX_EVENT", 100_000)
+        monkeypatch.setattr("headway.client.live.framing.MAX_EVENT", 100_000)
         fragment = b"\x00\x7e\xff\xff" + b"x" * 65535
 
         def say(head: bytes) -> Iterable[bytes]:

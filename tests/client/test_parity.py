@@ -10,8 +10,8 @@ import pytest
 from headway.client import AsyncClient, Client, Result, functions
 from headway.client.activities import Activities
 from headway.client.async_activities import AsyncActivities
+from headway.client.live.watch import AsyncWatch, Watch
 from headway.client.plex import AsyncPlex, Plex
-from headway.client.watch import AsyncWatch, Watch
 from headway.core.activity import State
 from headway.core.errors import NotFound
 from headway.core.lifecycle import Report

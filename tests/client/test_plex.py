@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import requests
 
-from headway.client.framing import WebSocket
+from headway.client.live.framing import WebSocket
 from headway.core.errors import NotAllowed, NotAuthenticated, NotCancellable, NotFound
 from headway.wire.errors import Unreadable
 from tests.client.both import DRIVERS, HANGS, Both, Recorder
@@ -27,7 +27,7 @@ REFRESH = "library.refresh.items"
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting again is not worth waiting for here."""
-    monkeypatch.setattr("headway.client.subscription.RETRY", 0.02)
+    monkeypatch.setattr("headway.client.live.subscription.RETRY", 0.02)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ class TestWatch:
     def test_a_half_dead_connection(
         self, driver: str, way: str, plex: PlexMediaServer, watching: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("headway.client.subscription.SILENCE", 0.3)
+        monkeypatch.setattr("headway.client.live.subscription.SILENCE", 0.3)
         plex.ping_interval = 0.1
         uuid = plex.start("a.b")
         both, watch = watching(driver, way)

@@ -41,7 +41,7 @@ SECTIONS = (
             ("client.activities", ("Activities",)),
             ("client.plex", ("Plex",)),
             ("client.calls", ("Page", "Cancelled")),
-            ("client.scanning", ("Scan",)),
+            ("client.live.scanning", ("Scan",)),
         ),
     ),
     Section(
@@ -49,7 +49,7 @@ SECTIONS = (
         "The keywords of `Client`, `AsyncClient` and, but for those of `Network`, `with_options`.",
         (
             ("client.options", ("Settings", "CallOptions", "Token", "Hooks", "Logger")),
-            ("client.connecting", ("Network",)),
+            ("client.network.connecting", ("Network",)),
             ("client.retries", ("Retries", "NO_RETRIES")),
         ),
     ),
@@ -57,9 +57,9 @@ SECTIONS = (
         "Watching",
         "",
         (
-            ("client.watch", ("Watch", "Callback", "Failed")),
-            ("client.watching", ("Connected",)),
-            ("client.replica", ("Replica",)),
+            ("client.live.watch", ("Watch", "Callback", "Failed")),
+            ("client.live.watching", ("Connected",)),
+            ("client.live.replica", ("Replica",)),
             (
                 "wire.notifications",
                 ("Notification", "ActivityNotification", "SnapshotNotification", "OtherNotification"),
@@ -82,9 +82,9 @@ SECTIONS = (
         "Reporting",
         "",
         (
-            ("client.job", ("Job", "Stopped")),
-            ("client.outbox", ("OnLoss",)),
-            ("client.reporting", ("JobOptions", "Reporting")),
+            ("client.jobs.job", ("Job", "Stopped")),
+            ("client.jobs.outbox", ("OnLoss",)),
+            ("client.jobs.reporting", ("JobOptions", "Reporting")),
             ("client.address", ("Address",)),
         ),
     ),

@@ -26,9 +26,9 @@ from headway.client import (
     SnapshotNotification,
     State,
 )
+from headway.client.live.scanning import SETTLE
+from headway.client.live.subscription import SILENCE
 from headway.client.options import TIMEOUT
-from headway.client.scanning import SETTLE
-from headway.client.subscription import SILENCE
 from tests.certificates import self_signed
 from tests.client.scripted_server import Asked, Reply, ScriptedServer
 from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern

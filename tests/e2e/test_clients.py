@@ -23,7 +23,7 @@ TYPE = "test.work"
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting again is not worth waiting for here."""
-    monkeypatch.setattr("headway.client.subscription.RETRY", 0.1)
+    monkeypatch.setattr("headway.client.live.subscription.RETRY", 0.1)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from headway.client.news import fitted_type
+from headway.client.jobs.news import fitted_type
 from headway.server.redaction import redact
 
 HIDDEN = "…"

@@ -39,7 +39,7 @@ def history(connection: Connection, type: str | None, state: str | None, limit: 
     """
     from headway.cli import screen
     from headway.cli.output import print_json
-    from headway.client.waiting import shows_lists_only
+    from headway.client.live.waiting import shows_lists_only
     from headway.core.errors import NotFound
 
     with connection.client() as client:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from headway.client.waiting import shows_lists_only
+from headway.client.live.waiting import shows_lists_only
 from headway.core.errors import HeadwayError, NotFound
 from headway.core.text import clean, shortened
 from headway.wire.row import Row

@@ -21,8 +21,8 @@ from headway.wire.rules import activity_type
 
 if TYPE_CHECKING:
     from headway.cli.streams import Streams
-    from headway.client.job import Job
-    from headway.client.reporting import Reporting
+    from headway.client.jobs.job import Job
+    from headway.client.jobs.reporting import Reporting
     from headway.operations.process import ExitStatus, Process, Terminal
     from headway.operations.process.progress.meter import Meter
 
@@ -97,7 +97,7 @@ def run(
       headway run --type import.users --progress none -- psql -f users.sql
     """
     from headway.cli.command_name import title_of, type_of
-    from headway.client.reporting import Reporting
+    from headway.client.jobs.reporting import Reporting
 
     if type is not None:
         activity_type("--type", type)
@@ -180,7 +180,7 @@ class Run:
 
     def _report(self, process: Process, meter: Meter) -> None:
         from headway.cli.command_name import program
-        from headway.client.outbox import OnLoss
+        from headway.client.jobs.outbox import OnLoss
 
         loop = asyncio.get_running_loop()
 
@@ -221,8 +221,8 @@ def _folder() -> str:
 
 def _patience(job: Job | None) -> float:
     """Seconds to wait for the record: where nobody waits for the prompt, a restart of the server may take its time."""
-    from headway.client.outbox import LEASE
-    from headway.client.reporting import PATIENCE
+    from headway.client.jobs.outbox import LEASE
+    from headway.client.jobs.reporting import PATIENCE
 
     recorded = job is not None and job.uuid is not None
     return LEASE if recorded and not sys.stderr.isatty() else PATIENCE

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from headway.cli import screen, wording
 from headway.cli.output import print_line
-from headway.client.replica import Replica
+from headway.client.live.replica import Replica
 from headway.core.errors import HeadwayError
 from headway.core.view import Kind
 from headway.wire.notifications import ActivityNotification, SnapshotNotification

@@ -14,7 +14,7 @@ from headway.cli.connection import Connection, connecting, json_option
 if TYPE_CHECKING:
     from headway.cli.views import View
     from headway.client.client import Client
-    from headway.client.watching import Connected
+    from headway.client.live.watching import Connected
     from headway.core.errors import HeadwayError
     from headway.wire.row import Row
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from headway.client.client import Client
     from headway.client.errors import ClientError, NoConnection, Refused, ServerError, Unreachable
     from headway.client.exchange import Answer, Request
-    from headway.client.job import Job
+    from headway.client.jobs.job import Job
+    from headway.client.jobs.outbox import OnLoss
+    from headway.client.jobs.reporting import Reporting
+    from headway.client.live.replica import Replica
+    from headway.client.live.scanning import Scan
+    from headway.client.live.watch import AsyncWatch, Watch
     from headway.client.options import Hooks
-    from headway.client.outbox import OnLoss
-    from headway.client.replica import Replica
-    from headway.client.reporting import Reporting
     from headway.client.results import Result
     from headway.client.retries import NO_RETRIES, Retries
-    from headway.client.scanning import Scan
-    from headway.client.watch import AsyncWatch, Watch
     from headway.core.activity import State
     from headway.core.errors import (
         HeadwayError,
@@ -86,13 +86,13 @@ _HOMES = {
     "ActivityNotification": "headway.wire.notifications",
     "Answer": "headway.client.exchange",
     "AsyncClient": "headway.client.async_client",
-    "AsyncWatch": "headway.client.watch",
+    "AsyncWatch": "headway.client.live.watch",
     "Client": "headway.client.client",
     "ClientError": "headway.client.errors",
     "HeadwayError": "headway.core.errors",
     "Hooks": "headway.client.options",
     "InvalidInput": "headway.core.errors",
-    "Job": "headway.client.job",
+    "Job": "headway.client.jobs.job",
     "Kind": "headway.core.view",
     "NO_RETRIES": "headway.client.retries",
     "NoConnection": "headway.client.errors",
@@ -101,17 +101,17 @@ _HOMES = {
     "NotCancellable": "headway.core.errors",
     "NotFound": "headway.core.errors",
     "Notification": "headway.wire.notifications",
-    "OnLoss": "headway.client.outbox",
+    "OnLoss": "headway.client.jobs.outbox",
     "Page": "headway.client.calls",
     "Refused": "headway.client.errors",
-    "Replica": "headway.client.replica",
+    "Replica": "headway.client.live.replica",
     "Report": "headway.core.lifecycle",
-    "Reporting": "headway.client.reporting",
+    "Reporting": "headway.client.jobs.reporting",
     "Request": "headway.client.exchange",
     "Result": "headway.client.results",
     "Retries": "headway.client.retries",
     "Row": "headway.wire.row",
-    "Scan": "headway.client.scanning",
+    "Scan": "headway.client.live.scanning",
     "ServerError": "headway.client.errors",
     "SnapshotNotification": "headway.wire.notifications",
     "State": "headway.core.activity",
@@ -119,7 +119,7 @@ _HOMES = {
     "Unavailable": "headway.core.errors",
     "Unreachable": "headway.client.errors",
     "Unreadable": "headway.wire.errors",
-    "Watch": "headway.client.watch",
+    "Watch": "headway.client.live.watch",
 }
 
 if not TYPE_CHECKING:

@@ -6,19 +6,20 @@ import builtins
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from headway.client import calls, waiting
+from headway.client import calls
 from headway.client.calls import Cancelled, Page
-from headway.client.driver import Driver
+from headway.client.live import waiting
+from headway.client.live.watch import Watch
+from headway.client.live.watching import Connected, Watching
+from headway.client.network.driver import Driver
 from headway.client.options import CallOptions
-from headway.client.watch import Watch
-from headway.client.watching import Connected, Watching
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.wire.row import Row
 
 if TYPE_CHECKING:
-    from headway.client.job import Job
-    from headway.client.reporting import JobOptions, Reporting
+    from headway.client.jobs.job import Job
+    from headway.client.jobs.reporting import JobOptions, Reporting
 
 
 class Activities:
@@ -90,7 +91,7 @@ class Activities:
 
     def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
         """Report a job from the background; see ``JobOptions``."""
-        from headway.client.reporting import Reporting  # here: most programs only look
+        from headway.client.jobs.reporting import Reporting  # here: most programs only look
 
         if self._reporting is None:
             self._reporting = Reporting(lambda: self._driver.options.address, network=self._driver.network)

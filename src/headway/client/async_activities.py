@@ -7,19 +7,20 @@ import builtins
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from headway.client import calls, waiting
+from headway.client import calls
 from headway.client.calls import Cancelled, Page
-from headway.client.driver import AsyncDriver
+from headway.client.live import waiting
+from headway.client.live.watch import AsyncWatch
+from headway.client.live.watching import Connected, Watching
+from headway.client.network.driver import AsyncDriver
 from headway.client.options import CallOptions
-from headway.client.watch import AsyncWatch
-from headway.client.watching import Connected, Watching
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.wire.row import Row
 
 if TYPE_CHECKING:
-    from headway.client.job import Job
-    from headway.client.reporting import JobOptions, Reporting
+    from headway.client.jobs.job import Job
+    from headway.client.jobs.reporting import JobOptions, Reporting
 
 
 class AsyncActivities:
@@ -87,7 +88,7 @@ class AsyncActivities:
 
     def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
         """See ``Activities.start``."""
-        from headway.client.reporting import Reporting  # here: most programs only look
+        from headway.client.jobs.reporting import Reporting  # here: most programs only look
 
         if self._reporting is None:
             self._reporting = Reporting(lambda: self._driver.options.address, network=self._driver.network)

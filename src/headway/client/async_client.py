@@ -9,13 +9,13 @@ import httpx2
 
 from headway.client import calls
 from headway.client.async_activities import AsyncActivities
-from headway.client.connecting import Keywords, divided
-from headway.client.driver import AsyncDriver
 from headway.client.exchange import Answer, Call, Request
+from headway.client.network.connecting import Keywords, divided
+from headway.client.network.driver import AsyncDriver
+from headway.client.network.transport import AsyncTransport
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
 from headway.client.plex import AsyncPlex
 from headway.client.results import Result
-from headway.client.transport import AsyncTransport
 from headway.wire.server import Server
 
 T = TypeVar("T")

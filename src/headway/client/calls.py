@@ -11,7 +11,7 @@ import msgspec
 
 from headway.client.errors import refusal
 from headway.client.exchange import Answer, Call, Request
-from headway.client.narrowing import Narrowing
+from headway.client.live.narrowing import Narrowing
 from headway.core.activity import State
 from headway.core.errors import NotCancellable
 from headway.core.lifecycle import Report

@@ -8,13 +8,13 @@ import httpx2
 
 from headway.client import calls
 from headway.client.activities import Activities
-from headway.client.connecting import Keywords, divided
-from headway.client.driver import Driver
 from headway.client.exchange import Answer, Call, Request
+from headway.client.network.connecting import Keywords, divided
+from headway.client.network.driver import Driver
+from headway.client.network.transport import Transport
 from headway.client.options import Options, Settings, Token, environment_token, located, make_options
 from headway.client.plex import Plex
 from headway.client.results import Result
-from headway.client.transport import Transport
 from headway.wire.server import Server
 
 T = TypeVar("T")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from headway.client.driver import AsyncDriver, Driver
-from headway.client.scanning import SETTLE, Scan, scan
+from headway.client.live.scanning import SETTLE, Scan, scan
+from headway.client.network.driver import AsyncDriver, Driver
 
 
 class Plex:

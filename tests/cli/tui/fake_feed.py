@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.client.calls import Page
-from headway.client.watching import Connected
+from headway.client.live.watching import Connected
 from headway.core.errors import HeadwayError
 from headway.core.view import Kind
 from headway.wire.decode import row_from

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from headway.client.async_client import AsyncClient
 from headway.client.calls import Page
-from headway.client.watching import Connected
+from headway.client.live.watching import Connected
 from headway.wire.notifications import Notification
 
 

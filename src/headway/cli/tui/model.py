@@ -16,7 +16,7 @@ import msgspec
 from headway.cli import tree, wording
 from headway.cli.cancel import outcome
 from headway.cli.tui.matching import Filter
-from headway.client.replica import Replica
+from headway.client.live.replica import Replica
 from headway.client.rows import has_ended
 from headway.core.errors import HeadwayError
 from headway.core.view import Kind

@@ -1,0 +1,1 @@
+"""Reporting the jobs of a process to a server, from the background."""

@@ -1,0 +1,1 @@
+"""Live streams: what is watched, followed and waited for, as steps."""
