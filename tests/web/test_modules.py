@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,8 +31,8 @@ async def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
 
 def row(uuid: str = "u", **members: Any) -> dict[str, Any]:
     return {
-        **{"uuid": uuid, "type": "library.scan", "title": f"Title {uuid}", "subtitle": "", "userID": 2},
-        **{"cancellable": True, "progress": 10, "state": "running"},
+        "uuid": uuid, "type": "library.scan", "title": f"Title {uuid}", "subtitle": "", "userID": 2,
+        "cancellable": True, "progress": 10, "state": "running",
         **members,
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import re
 import io
+import re
 from pathlib import Path
 
 from playwright.async_api import Download, Locator, expect
@@ -13,7 +13,6 @@ from playwright.async_api import Download, Locator, expect
 from headway.core.activity import State
 from tests.server.whole import JSON, Whole
 from tests.web.dashboard import Dashboard, Dashboards
-
 
 SECONDS = re.compile(r"^\d+\.\d s$")
 

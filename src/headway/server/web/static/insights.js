@@ -1,11 +1,12 @@
 // What the past tells: how long things take, how they end, and when they ran.
 
 import { h, scroller } from "./dom.js";
-import { distribution, duration, ends, quantile, timeline, trend } from "./plots.js";
+import { distribution, duration, ends, fit, quantile, timeline, trend } from "./plots.js";
 import { span } from "./format.js";
 
 const PAGES = 4; // of 500 rows each
 const HOURS = [1, 6, 24];
+const [COLUMN, GAP] = [440, 16]; // pixels; app.css says so, too
 
 export class Insights {
   #page;
@@ -20,6 +21,11 @@ export class Insights {
     this.#type = h("select", { "aria-label": "Type", onchange: () => this.#narrow() });
     this.#hours = h("select", { "aria-label": "Hours", onchange: () => this.#draw() }, HOURS.map((hours) => h("option", { value: hours, selected: hours === 6 }, `last ${hours} h`)));
     this.element = h("div", { class: "view" }, h("h1", { class: "unseen" }, "Insights"), h("div", { class: "tools" }, this.#type, this.#hours), this.#said, this.#body);
+    let width = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (this.#rows.length && contentRect.width && contentRect.width !== width) this.#draw();
+      width = contentRect.width;
+    }).observe(this.#body);
   }
 
   async go(_argument, query) {
@@ -54,6 +60,8 @@ export class Insights {
   }
 
   #draw() {
+    const columns = this.#body.clientWidth >= 2 * COLUMN + GAP ? 2 : 1;
+    fit((this.#body.clientWidth - GAP * (columns - 1)) / columns - 26);
     const rows = this.#type.value ? this.#rows.filter((row) => row.type === this.#type.value) : this.#rows;
     this.#said.textContent = rows.length ? `${rows.length} that have ended` : "Nothing has ended yet.";
     const plots = [

@@ -6,10 +6,12 @@
 // A frame is painted when something has changed, and never more than one at a time.
 //
 // Attributes: src (the server; by default the one this file came from), filter (see model.js), role-name (the user's
-// role). Events: `select` (detail: row), `cancel-request` (detail: rows), `change` (what is counted may be another),
-// `connection` (detail: {state, since}), `ended` (detail: row), `announce` (detail: text for a screen reader).
+// role). Events: `select` (detail: row), `cancel-request` (detail: rows; unless it is prevented, the element asks and
+// cancels by itself), `change` (what is counted may be another), `connection` (detail: {state, since}), `ended` (detail:
+// row), `announce` (detail: text for a screen reader).
 
 import { Api, HERE } from "./api.js";
+import { cancelRows } from "./cancelling.js";
 import { Backlog, Filter, Model } from "./model.js";
 import { RowView, HEIGHT } from "./row.js";
 import { SharedStream } from "./sharing.js";
@@ -240,7 +242,7 @@ export class HeadwayActivities extends HTMLElement {
   }
 
   #emit(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+    return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, cancelable: true }));
   }
 
   #clicked(event) {
@@ -263,7 +265,7 @@ export class HeadwayActivities extends HTMLElement {
   #ask(row) {
     const why = whyNot(row, this.getAttribute("role-name"));
     if (why) this.#emit("announce", why);
-    else this.#emit("cancel-request", [row]);
+    else if (this.#emit("cancel-request", [row])) cancelRows(this.api, [row]);
   }
 
   /** By the keyboard: a press of the pointer must not scroll what it presses on. */

@@ -33,7 +33,10 @@ export class Now {
     this.#pane = h("div", { class: "pane" }, this.#list);
     this.element = h("div", { class: "view now" }, h("h1", { class: "unseen" }, "What is running"), h("div", { class: "tools" }, this.#search, this.#pause, this.#bulk, this.#said), this.#pane);
     this.#list.addEventListener("select", (event) => (location.hash = `#/activity/${event.detail.uuid}${this.#query()}`));
-    this.#list.addEventListener("cancel-request", (event) => this.#cancel(event.detail));
+    this.#list.addEventListener("cancel-request", (event) => {
+      event.preventDefault();
+      this.#cancel(event.detail);
+    });
     this.#list.addEventListener("connection", (event) => {
       page.connected(event.detail);
       if (event.detail.state === "live") this.#refetch();

@@ -3,8 +3,13 @@
 import { span } from "./format.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 640;
+let WIDTH = 640;
 const STATES = ["succeeded", "failed", "cancelled", "lost"];
+
+/** Draw from now on for a place that is so many pixels wide: then text has the size that it has elsewhere. */
+export function fit(pixels) {
+  WIDTH = Math.max(240, Math.min(900, Math.floor(pixels)));
+}
 
 /** An SVG element with attributes and children; strings become text. */
 export function s(name, attributes = {}, ...children) {
@@ -15,7 +20,7 @@ export function s(name, attributes = {}, ...children) {
 }
 
 function picture(height, label, ...children) {
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label, class: "plot", xmlns: NS }, s("title", {}, label), ...children);
+  return s("svg", { viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, role: "img", "aria-label": label, class: "plot", xmlns: NS }, s("title", {}, label), ...children);
 }
 
 /** Seconds from start to end; null for a row without both. */
@@ -46,7 +51,7 @@ export function bins(values, many = 24) {
 export function distribution(rows) {
   const values = rows.map(duration).filter((value) => value !== null).sort((a, b) => a - b);
   if (!values.length) return null;
-  const [left, top, bottom, height] = [36, 26, 34, 214];
+  const [left, top, bottom, height] = [36, 38, 34, 226];
   const found = bins(values);
   const most = Math.max(...found.map((bin) => bin.count));
   const step = (WIDTH - left - 8) / found.length;
@@ -71,10 +76,11 @@ export function distribution(rows) {
 function mark(value, name, found, left, step, top, floor) {
   const low = Math.log10(found[0].from);
   const x = left + ((Math.log10(Math.max(value, 0.01)) - low) / (Math.log10(found.at(-1).to) - low)) * step * found.length;
-  // One to the left and one to the right of its line: then they are apart, also where the lines are not.
-  const [at, anchor] = name === "half" ? [x - 4, "end"] : [Math.min(x + 4, WIDTH - 70), "start"];
-  const text = s("text", { x: at, y: top - 6, "text-anchor": anchor }, `${name}: ${span(value)}`);
-  return s("g", { class: "mark" }, s("path", { d: `M${x} ${top - 16}V${floor}` }), text);
+  // Each in a line of its own: then they are apart, also where what they mark is not.
+  const y = name === "half" ? top - 6 : top - 22;
+  const [at, anchor] = x > WIDTH / 2 ? [x - 4, "end"] : [x + 4, "start"];
+  const text = s("text", { x: at, y, "text-anchor": anchor }, `${name}: ${span(value)}`);
+  return s("g", { class: "mark" }, s("path", { d: `M${x} ${y - 10}V${floor}` }), text);
 }
 
 function axis(left, top, floor, most) {
@@ -123,10 +129,13 @@ export function ends(rows) {
     x += width;
     return part;
   });
-  const legend = many.map(([state, count], index) =>
-    s("g", { class: `legend ${state}` }, s("path", { d: sign(state, 8 + index * 158, 38), class: `sign ${state}` }), s("text", { x: 18 + index * 158, y: 42 }, `${state} ${count} (${Math.round((count / rows.length) * 100)} %)`)),
-  );
-  return picture(50, many.map(([state, count]) => `${state}: ${count}`).join(", "), ...parts, ...legend);
+  const across = Math.max(1, Math.floor(WIDTH / 158));
+  const legend = many.map(([state, count], index) => {
+    const [left, top] = [8 + (index % across) * 158, 38 + Math.floor(index / across) * 20];
+    const text = `${state} ${count} (${Math.round((count / rows.length) * 100)} %)`;
+    return s("g", { class: `legend ${state}` }, s("path", { d: sign(state, left, top), class: `sign ${state}` }), s("text", { x: left + 10, y: top + 4 }, text));
+  });
+  return picture(50 + Math.floor((many.length - 1) / across) * 20, many.map(([state, count]) => `${state}: ${count}`).join(", "), ...parts, ...legend);
 }
 
 /** When what ran: a line for each, of the last hours. `now`: seconds since the epoch. */
@@ -134,21 +143,23 @@ export function timeline(rows, hours, now) {
   const since = now - hours * 3600;
   const shown = rows.filter((row) => row.startedAt !== undefined && (row.endedAt ?? now) >= since).slice(0, 60);
   if (!shown.length) return null;
-  const [left, top, line] = [190, 22, 18];
+  const [left, top, line] = [Math.min(190, WIDTH * 0.4), 22, 18];
+  const letters = Math.floor(left / 7);
   const height = top + shown.length * line + 8;
   const x = (time) => left + (Math.max(0, time - since) / (hours * 3600)) * (WIDTH - left - 8);
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const ticks = Array.from({ length: 5 }, (_, index) => since + (index * hours * 3600) / 4);
+  const parts = WIDTH < 420 ? 2 : 4;
+  const ticks = Array.from({ length: parts + 1 }, (_, index) => since + (index * hours * 3600) / parts);
   return picture(
     height,
     `What ran in the last ${hours} hours: ${shown.length}`,
-    ...ticks.map((time, index) => s("g", { class: "axis" }, s("path", { d: `M${x(time)} ${top - 6}V${height}` }), s("text", { x: x(time), y: 12, "text-anchor": index === 4 ? "end" : "middle" }, clock.format(time * 1000)))),
+    ...ticks.map((time, index) => s("g", { class: "axis" }, s("path", { d: `M${x(time)} ${top - 6}V${height}` }), s("text", { x: x(time), y: 12, "text-anchor": index === parts ? "end" : "middle" }, clock.format(time * 1000)))),
     ...shown.flatMap((row, index) => {
       const y = top + index * line;
       const width = Math.max(2, x(row.endedAt ?? now) - x(row.startedAt));
       const name = row.title || row.type;
       return [
-        s("text", { x: 0, y: y + 12 }, name.length > 28 ? `${name.slice(0, 27)}…` : name),
+        s("text", { x: 0, y: y + 12 }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name),
         s("rect", { x: x(row.startedAt), y: y + 2, width, height: line - 6, rx: 2, class: `end ${row.state}` }, s("title", {}, `${name}: ${row.state}, ${span((row.endedAt ?? now) - row.startedAt)}`)),
       ];
     }),
