@@ -32,7 +32,9 @@ app.mount("/headway", activities_app)
 @app.get("/")
 def page() -> FileResponse:
     """The page. It needs no more of a policy than its own scripts and styles."""
-    policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
+    )
     return FileResponse(Path(__file__).with_suffix(".html"), headers={"Content-Security-Policy": policy})
 
 
@@ -48,9 +50,7 @@ def sign_in(name: str, response: Response) -> None:
 async def scan(section: int, user: Annotated[str, Cookie()]) -> dict[str, str]:
     """Long work, of which the page shows what belongs to its section."""
     title, context = f"Scanning section {section}", {"librarySectionID": str(section)}
-    spawned = await activities.spawn(
-        "library.scan", folders, title=title, context=context, owner=USERS[user].user
-    )
+    spawned = await activities.spawn("library.scan", folders, title=title, context=context, owner=USERS[user].user)
     return {"uuid": spawned.uuid}
 
 

@@ -113,6 +113,8 @@ class Dashboards:
 async def sign_in(context: BrowserContext, whole: Whole, user: str) -> None:
     """As the form does it."""
     answer = await context.request.post(
-        f"{whole.url}/web/session", data={"token": whole.tokens[user]}, headers={"Origin": whole.url.removesuffix(urlsplit(whole.url).path)}
+        f"{whole.url}/web/session",
+        data={"token": whole.tokens[user]},
+        headers={"Origin": whole.url.removesuffix(urlsplit(whole.url).path)},
     )
     assert answer.ok, await answer.text()

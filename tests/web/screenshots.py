@@ -29,7 +29,11 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 640}},
 }
 SESSION = {
-    **{"login": True, "userID": 1, "name": "admin", "role": "admin", "expiresAt": START + 40 * HOUR},
+    "login": True,
+    "userID": 1,
+    "name": "admin",
+    "role": "admin",
+    "expiresAt": START + 40 * HOUR,
     "may": ["read", "report", "cancel", "delegate", "administer"],
 }
 TOKENS = [
@@ -59,11 +63,13 @@ def numbered() -> Iterator[uuids.UUID]:
 
 async def live_through_a_morning(whole: Whole, clock: FakeClock) -> tuple[str, dict[str, str]]:
     """Half a day of history and what runs at noon; the uuid of what is looked at closely, and of the others by name."""
-    dice = random.Random(4)  # noqa: S311
+    dice = random.Random(4)
     for _ in range(70):
         kind = dice.choice(list(PAST))
         usual, title = PAST[kind]
-        row = await whole.start(dice.choice(["alice", "bob", "admin"]), type=kind, title=title, lease=LONG, cancellable=True)
+        row = await whole.start(
+            dice.choice(["alice", "bob", "admin"]), type=kind, title=title, lease=LONG, cancellable=True
+        )
         clock.advance(min(700.0, usual * dice.lognormvariate(0, 0.5)))
         outcome = dice.choices(["succeeded", "failed", "cancelled"], [12, 2, 1])[0]
         if outcome == "cancelled":
@@ -80,7 +86,7 @@ async def noon(whole: Whole, clock: FakeClock) -> tuple[str, dict[str, str]]:
     )  # fmt: skip
     films = await whole.start("alice", title="Read the folders", parentUUID=scan["uuid"], lease=LONG)
     covers = await whole.start("alice", title="Fetch covers", parentUUID=scan["uuid"], lease=LONG, progress=-1)
-    more = {
+    more: dict[str, tuple[str, dict[str, Any]]] = {
         "optimize": ("bob", {"type": "media.optimize", "title": "Optimize for phones", "subtitle": "Serenity (2005)"}),
         "backup": ("admin", {"type": "backup.nightly", "title": "Back up the catalogue", "subtitle": "to the attic"}),
         "convert": ("alice", {"type": "media.convert", "title": "Convert 4K to HD", "subtitle": "Firefly S01E03"}),
@@ -112,7 +118,11 @@ async def noon(whole: Whole, clock: FakeClock) -> tuple[str, dict[str, str]]:
 async def opened(browser: Browser, whole: Whole, now: float, **options: Any) -> Page:
     """A page at which it is always the same moment."""
     context = await browser.new_context(
-        locale="en-GB", timezone_id="UTC", reduced_motion="reduce", extra_http_headers={"X-Plex-Token": "admin"}, **options
+        locale="en-GB",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+        extra_http_headers={"X-Plex-Token": "admin"},
+        **options,
     )
     page = await context.new_page()
     await page.clock.set_fixed_time(now)
@@ -159,6 +169,8 @@ async def take(browser: Browser, whole: Whole, clock: FakeClock, uuid: str, ends
 async def save(page: Page, name: str) -> None:
     """As small as it gets without loss."""
     file = FOLDER / f"{name}.png"
+    await page.mouse.move(0, 0)  # nothing is pointed at
+    await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     await page.screenshot(path=file, animations="disabled")
     size = file.stat().st_size
     if size > 150 * 1024:

@@ -103,7 +103,8 @@ async def test_starts_and_ends_are_said_aloud_and_no_percent(dashboards: Dashboa
     tab = await (await dashboards.of()).live()
     await tab.ask(
         "() => { globalThis.said = []; const heard = document.querySelector('[aria-live]');"
-        " new MutationObserver(() => said.push(heard.textContent)).observe(heard, { childList: true, subtree: true }); }"
+        " const look = new MutationObserver(() => said.push(heard.textContent));"
+        " look.observe(heard, { childList: true, subtree: true }); }"
     )
     row = await whole.start(title="Scan", progress=1)
     await expect(tab.row("Scan")).to_be_visible()

@@ -12,7 +12,9 @@ from tests.server.whole import Whole
 from tests.web.dashboard import Dashboard, Dashboards
 from tests.web.jobs import Gate
 
-IGNORES_TERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+IGNORES_TERM = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
 
 
 def stop_of(tab: Dashboard, title: str) -> Locator:

@@ -29,7 +29,7 @@ HOSTILE = [
     "\U0001f469\u200d\U0001f469\u200d\U0001f467" * 10,
     "%0d%0a &amp; &#x3c;script&#x3e;",
 ]
-ALERTED = "addEventListener = ((add) => add)(addEventListener); globalThis.alert = () => { throw Error('a script ran'); };"
+ALERTED = "globalThis.alert = () => { throw Error('a script ran'); };"
 
 
 async def hostile_rows(whole: Whole) -> list[str]:
@@ -243,7 +243,9 @@ async def below_a_path(whole: Whole) -> AsyncIterator[Proxied]:
                 return
             rest = re.sub(r"(?im)^connection:.*\r\n", "", rest)
             upstream, onward = await asyncio.open_connection("127.0.0.1", whole.port)
-            onward.write(f"{method} {path.removeprefix(BELOW)} {version}\r\nConnection: close\r\n{rest}".encode("latin-1"))
+            onward.write(
+                f"{method} {path.removeprefix(BELOW)} {version}\r\nConnection: close\r\n{rest}".encode("latin-1")
+            )
             sending = asyncio.ensure_future(pour(reader, onward))
             await pour(upstream, writer)
             sending.cancel()
@@ -279,4 +281,3 @@ async def test_everything_works_below_a_path(browser: Browser, whole: Whole) -> 
             await tab.page.get_by_role("link", name=view.title()).click()
             await expect(tab.page.locator(".view:visible table").first).to_be_visible()
         assert dashboards.complaints == []
-

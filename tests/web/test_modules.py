@@ -31,8 +31,14 @@ async def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
 
 def row(uuid: str = "u", **members: Any) -> dict[str, Any]:
     return {
-        "uuid": uuid, "type": "library.scan", "title": f"Title {uuid}", "subtitle": "", "userID": 2,
-        "cancellable": True, "progress": 10, "state": "running",
+        "uuid": uuid,
+        "type": "library.scan",
+        "title": f"Title {uuid}",
+        "subtitle": "",
+        "userID": 2,
+        "cancellable": True,
+        "progress": 10,
+        "state": "running",
         **members,
     }
 
@@ -251,8 +257,13 @@ async def test_the_progress_of_all_is_the_mean_of_what_is_known(page: Page) -> N
 
 
 BACKLOG = "const log = new m.Backlog(); for (const each of a) log.take(each, (uuid) => uuid === 'shown');"
-TOLD = "return log.details().map(({ type, data }) => type === 'snapshot' ? data.MediaContainer.Activity.map((row) => row.uuid)"
-TOLD += " : Object.values(data.ActivityNotification).slice(0, 2).concat(data.ActivityNotification.Activity.progress))"
+TOLD = """
+return log.details().map(({ type, data }) => {
+  if (type === 'snapshot') return data.MediaContainer.Activity.map((row) => row.uuid);
+  const { event, uuid, Activity } = data.ActivityNotification;
+  return [event, uuid, Activity.progress];
+});
+"""
 
 
 async def test_a_pause_keeps_of_each_the_last_word(page: Page) -> None:
@@ -316,7 +327,13 @@ async def test_an_element_is_made_like_another_and_keeps_what_is_the_same(page: 
 
 async def test_keys_and_values_of_any_server_are_shown_as_text(page: Page) -> None:
     markup = "<img src=x onerror=alert(1)>"
-    odd = row(title=markup, error=markup, Context={markup: markup, "__proto__": {"a": 1}}, Response={markup: None}, state="failed")
+    odd = row(
+        title=markup,
+        error=markup,
+        Context={markup: markup, "__proto__": {"a": 1}},
+        Response={markup: None},
+        state="failed",
+    )
     body = """
       const detail = new m.Detail({}, { role: 'user', base: '' });
       detail.show(a, [{ ...a, uuid: 'part' }], false);

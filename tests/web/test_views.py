@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Download, Locator, expect
 
@@ -17,7 +18,7 @@ from tests.web.dashboard import Dashboard, Dashboards
 SECONDS = re.compile(r"^\d+\.\d s$")
 
 
-async def end_many(whole: Whole, titles: list[str], **members: object) -> None:
+async def end_many(whole: Whole, titles: list[str], **members: Any) -> None:
     """Activities that have ended, in this order."""
     for title in titles:
         row = await whole.start(title=title, type="library.scan")
