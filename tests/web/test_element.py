@@ -51,7 +51,8 @@ async def test_a_host_may_decide_itself_what_a_press_does(browser: Browser, site
     await page.goto(f"{site.url}/")
     await page.evaluate(
         "() => { globalThis.told = []; const list = document.querySelector('headway-activities');"
-        " list.addEventListener('cancel-request', (event) => event.preventDefault() ?? told.push(event.detail[0].title));"
+        " list.addEventListener('cancel-request', (event) =>"
+        " event.preventDefault() ?? told.push(event.detail[0].title));"
         " list.addEventListener('select', (event) => told.push(event.detail.type)); }"
     )
     row = page.locator("headway-activities .row[data-state=running]").last
