@@ -15,11 +15,13 @@ AXE = Axe()
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "light with more contrast": {"color_scheme": "light", "contrast": "more"},
-    "dark with more contrast": {"color_scheme": "dark", "contrast": "more"},
+    "more contrast": {"color_scheme": "light", "contrast": "more"},
     "forced colours": {"forced_colors": "active"},
-    "light on a phone": {"color_scheme": "light", "viewport": {"width": 320, "height": 640}},
-    "dark on a phone": {"color_scheme": "dark", "viewport": {"width": 320, "height": 640}},
+    "dark, more contrast, on a phone": {
+        "color_scheme": "dark",
+        "contrast": "more",
+        "viewport": {"width": 320, "height": 640},
+    },
 }
 
 

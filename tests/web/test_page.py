@@ -145,13 +145,15 @@ async def test_a_press_that_has_begun_ends_where_it_began_whatever_changes(
 async def test_what_is_not_there_is_said_to_be_not_there(dashboards: Dashboards, whole: Whole) -> None:
     foreign = (await whole.start("bob", title="Secret"))["uuid"]
     said = []
+    tab = await (await dashboards.of("alice")).live()
     for uuid in (foreign, UNKNOWN, "%zz", "constructor"):
-        tab = await (await dashboards.of("alice")).live(f"#/activity/{uuid}")
+        await tab.go(f"#/activity/{uuid}")
+        await expect(tab.detail).to_contain_text(uuid)
         await expect(tab.detail.get_by_role("heading", name="There is no such activity")).to_be_visible()
         said.append((await tab.detail.inner_text()).replace(uuid, ""))
     assert len(set(said)) == 1
     for odd in ("#/constructor", "#/history/x", "#main", "#/?q=%"):
-        tab = await (await dashboards.of("alice")).live(odd)
+        await tab.go(odd)
         await expect(tab.page.get_by_role("heading", level=1)).to_have_count(1)
 
 

@@ -165,3 +165,22 @@ async def test_who_may_not_make_tokens_is_not_offered_any(dashboards: Dashboards
     await expect(tab.page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
     await expect(tab.page.get_by_role("button", name="New token…")).to_have_count(0)
     await expect(tab.page.get_by_role("button", name="Revoke")).to_have_count(0)
+
+
+async def test_colours_are_chosen_kept_and_told_to_other_tabs(dashboards: Dashboards) -> None:
+    context = await dashboards.context("alice", color_scheme="light")
+    tab, other = await dashboards.tab(context), await dashboards.tab(context)
+    await tab.live("#/account")
+    await other.live()
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    light = await tab.ask(ground)
+    await tab.page.get_by_role("combobox", name="Colours").select_option("dark")
+    for each in (tab, other):
+        await expect(each.page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert await each.ask(ground) != light
+    rows = "() => getComputedStyle(document.querySelector('headway-activities')).backgroundColor"
+    assert await other.ask(rows) == await tab.ask(rows) != "rgb(255, 255, 255)"
+    again = await (await dashboards.tab(context)).live("#/account")
+    await expect(again.page.get_by_role("combobox", name="Colours")).to_have_value("dark")
+    await again.page.get_by_role("combobox", name="Colours").select_option("")
+    assert await again.ask(ground) == light

@@ -32,6 +32,7 @@ export class Account {
             " ",
             h("button", { class: "plain", type: "button", onclick: () => this.#everywhere() }, "Sign out everywhere"),
           ),
+      h("label", { class: "theme" }, "Colours", themes()),
       this.#tokens,
     );
   }
@@ -120,6 +121,14 @@ export class Account {
     }
     this.#list();
   }
+}
+
+/** See theme.js, which is there before any module. */
+function themes() {
+  const tell = (event) => dispatchEvent(new CustomEvent("headway-theme", { detail: event.target.value }));
+  const chosen = document.documentElement.dataset.theme ?? "";
+  const options = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
+  return h("select", { onchange: tell }, options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
 }
 
 function ofUsers(users) {
