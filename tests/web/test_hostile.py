@@ -51,7 +51,7 @@ async def is_inert(tab: Dashboard) -> None:
         "() => { const roots = [document, document.querySelector('headway-activities')?.shadowRoot].filter(Boolean);"
         " const all = roots.flatMap((root) => [...root.querySelectorAll('*')]);"
         " return [all.filter((each) => ['IMG', 'SCRIPT', 'B', 'IFRAME'].includes(each.tagName)"
-        "   && !each.src?.endsWith('/web/app.js')).map((each) => each.outerHTML),"
+        "   && !/^(app|theme)\\.js$/.test(each.getAttribute('src'))).map((each) => each.outerHTML),"
         "  all.flatMap((each) => each.getAttributeNames().filter((name) => name.startsWith('on'))),"
         "  all.filter((each) => /^\\s*(javascript|data):/i.test(each.getAttribute('href') ?? '')"
         "   && each.rel !== 'icon').length,"
