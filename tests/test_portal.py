@@ -160,7 +160,8 @@ async def test_a_block_on_another_loop_is_cancelled_and_only_the_block() -> None
 
     async with hub() as activities:
         running = asyncio.create_task(asyncio.to_thread(asyncio.run, main(activities)))
-        await until(activities.list)
+        # On record is not yet inside the block: what has reported is.
+        await until(lambda: any(each.reported_at is not None for each in activities.list()))
         uuid = activities.list()[0].uuid
         await activities.request_cancel(uuid)
         assert await running == "0 cancels left"
