@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,12 +161,57 @@ async def test_a_block_on_another_loop_is_cancelled_and_only_the_block() -> None
 
     async with hub() as activities:
         running = asyncio.create_task(asyncio.to_thread(asyncio.run, main(activities)))
-        # On record is not yet inside the block: what has reported is.
-        await until(lambda: any(each.reported_at is not None for each in activities.list()))
+        await until(activities.list)
         uuid = activities.list()[0].uuid
         await activities.request_cancel(uuid)
         assert await running == "0 cancels left"
         assert activities.now_is(uuid).state is State.CANCELLED
+
+
+def never_inside(activities: Activities, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts are recorded, and whoever waits for that is not told."""
+    run = activities.portal.run
+
+    async def slow(function: Any, *args: Any) -> Any:
+        told = await run(function, *args)
+        if function.__name__ == "_begin":
+            await asyncio.Event().wait()
+        return told
+
+    monkeypatch.setattr(activities.portal, "run", slow)
+
+
+async def test_a_cancel_that_comes_while_a_block_is_entered_stops_only_the_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> int:
+        with pytest.raises(Cancelled):
+            await elsewhere(activities)
+        await until(lambda: not activities.list())
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    async with hub() as activities:
+        never_inside(activities, monkeypatch)
+        running = asyncio.create_task(main())
+        await until(activities.list)
+        uuid = activities.list()[0].uuid
+        await activities.request_cancel(uuid)
+        assert await running == 0
+        assert activities.now_is(uuid).state is State.CANCELLED
+
+
+async def test_who_gives_up_entering_a_block_is_not_cancelled_by_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hub() as activities:
+        never_inside(activities, monkeypatch)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await elsewhere(activities)
+        await until(lambda: not activities.list())
+        await asyncio.sleep(0.01)
+        task = asyncio.current_task()
+        assert task is not None and task.cancelling() == 0
 
 
 async def test_a_refusal_on_another_loop_is_raised_there() -> None:

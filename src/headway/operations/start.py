@@ -52,7 +52,9 @@ class Start:
         self._parent = parent if isinstance(parent, Reporter) else None
 
     async def __aenter__(self) -> Reporter:
-        """Returns once the start is on record. Raises what ``Activities.create`` raises."""
+        """Returns once the start is on record. Raises what ``Activities.create`` raises, and ``Cancelled`` when it was
+        to stop before it had begun.
+        """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("activities.start() must be entered inside a task")
@@ -61,8 +63,11 @@ class Start:
         with self._stopping():
             try:
                 return self._enter(await self._activities.portal.run(self._begin, self._operation or self._task))
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 self._activities.portal.send(self._disown)
+                ours = await self._task.over()  # or what ends it would cancel a task that has gone on
+                if ours and self._task.asked:
+                    raise Cancelled("the activity was cancelled as it began") from error
                 raise
 
     async def __aexit__(
