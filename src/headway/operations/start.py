@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Unpack
 from headway.context import current, within
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, HeadwayError, ParentEnding, Unavailable
-from headway.core.text import clean, shortened
 from headway.live import Operation
 from headway.operations.options import StartOptions, attributes_of
 from headway.operations.task import TaskOperation
 from headway.operations.thread import Deserted, ThreadOperation
 from headway.reporter import Reporter
-from headway.wire import requests
+from headway.wire import fitting, requests
 
 if TYPE_CHECKING:
     from headway.hub import Activities
@@ -179,8 +178,7 @@ class Start:
             await self._ask("keyboard_interrupt" if isinstance(error, KeyboardInterrupt) else "task_cancelled")
             await self._finish(State.CANCELLED)
         else:
-            said = shortened(clean(_said(error)), requests.MAX_ERROR)
-            await self._finish(State.FAILED, said)
+            await self._finish(State.FAILED, fitting.text(fitting.said(error), requests.MAX_ERROR))
 
     def _was_stopped(self, error: BaseException) -> bool:
         if isinstance(error, Cancelled):  # of a part of it, which was asked because this was, or alone
@@ -196,13 +194,3 @@ class Start:
     async def _finish(self, state: State, error: str | None = None) -> None:
         await self._activities.registry.childless(self._reporter.uuid)
         await self._activities.finish(self._reporter.uuid, state, error=error)
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, HeadwayError):
-        return error.message
-    try:
-        text = str(error)
-    except Exception:  # theirs may raise anything
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from headway.core.errors import HeadwayError
 from headway.core.text import clean, shortened
 from headway.wire.rules import MAX_COUNT
 
@@ -25,6 +26,17 @@ def count(value: float | None) -> float | None:
 def text(value: str | None, limit: int) -> str | None:
     """The text cleaned, in at most ``limit`` characters."""
     return None if value is None else shortened(clean(str(value)), limit)
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, in one line; its class where it has no words."""
+    if isinstance(error, HeadwayError):
+        return error.message
+    try:
+        words = str(error)
+    except Exception:  # theirs may raise anything
+        words = ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _plain(value: float | None) -> float | None:

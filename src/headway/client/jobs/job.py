@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from headway.client.jobs.delivery import Delivery
-from headway.client.jobs.news import fitted, said
+from headway.client.jobs.news import fitted
 from headway.core.activity import State
 from headway.core.errors import Cancelled, HeadwayError
 from headway.track import Track
@@ -189,7 +189,7 @@ class Job:
         elif self.cancel_requested and isinstance(error, Cancelled | asyncio.CancelledError | KeyboardInterrupt):
             self.finish(State.CANCELLED)
         else:
-            self.finish(State.FAILED, said(error))
+            self.finish(State.FAILED, fitting.said(error))
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headway.core.activity import Attributes
-from headway.core.errors import HeadwayError, InvalidInput
+from headway.core.errors import InvalidInput
 from headway.core.lifecycle import Report
 from headway.wire import bags, fitting, requests
 
@@ -66,17 +66,6 @@ def fitted_settings(settings: Mapping[str, float | None]) -> dict[str, float]:
         if number is not None:
             fit[name] = min(high, max(low, number))
     return fit
-
-
-def said(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    if isinstance(error, HeadwayError):
-        return error.message
-    try:
-        text = str(error)
-    except Exception:  # theirs may raise anything
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def fitted_type(name: str) -> str:
