@@ -11,6 +11,7 @@ from headway.core.policy import EVERYTHING, Scope
 from headway.core.view import Event, Resync
 from headway.hub import Activities
 from headway.ports import HistoryQuery, Publish, Snapshot, Store, Write
+from headway.stores.alone import Alone
 from headway.stores.memory import MemoryStore
 from headway.testing import FakeClock
 
@@ -18,7 +19,7 @@ DEADLINE = 20.0
 """Seconds after which a test stops waiting."""
 
 
-class FaultyStore:
+class FaultyStore(Alone):
     """A store that fails and hangs when told to, and remembers what it was asked to commit."""
 
     def __init__(self, inner: Store | None = None) -> None:

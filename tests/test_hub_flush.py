@@ -11,8 +11,8 @@ import pytest
 from headway.core.activity import Activity, State
 from headway.core.errors import HeadwayError, NotCancellable, Unavailable
 from headway.core.lifecycle import Report
-from headway.flusher import INTERVAL
 from headway.ports import Write
+from headway.stores.alone import PACE
 from tests.hubs import DEADLINE, FaultyStore, Hub, hub, until
 
 
@@ -70,7 +70,7 @@ async def test_flushes_keep_their_distance_and_conflate() -> None:
         await activities.settled()
         passed = loop.time() - begun
         assert flushes(store)[-1] == [100]
-        assert len(flushes(store)) <= passed / INTERVAL + 2  # the first comes at once, the last may be on its way
+        assert len(flushes(store)) <= passed / PACE + 2  # the first comes at once, the last may be on its way
 
 
 async def test_one_flush_carries_everyones_reports() -> None:
@@ -107,7 +107,7 @@ async def test_first_reports_from_eight_threads_at_once_make_no_second_flush_bes
             self.running += 1
             self.most = max(self.most, self.running)
             try:
-                await asyncio.sleep(2 * INTERVAL)
+                await asyncio.sleep(2 * PACE)
                 return await super().commit(writes)
             finally:
                 self.running -= 1
@@ -119,7 +119,7 @@ async def test_first_reports_from_eight_threads_at_once_make_no_second_flush_bes
         def work(thread: int) -> None:
             for count in range(20):
                 activities.report(started[thread].uuid, Report(progress=count))
-                time.sleep(INTERVAL / 10)
+                time.sleep(PACE / 10)
 
         await in_threads(8, work)
         await activities.settled()
@@ -151,7 +151,7 @@ async def test_settled_waits_for_the_flush_that_is_on_its_way() -> None:
         activities.report(activity.uuid, Report(progress=10))
         await until(lambda: flushes(store) == [[10]])
         settling = asyncio.create_task(activities.settled())
-        await asyncio.sleep(3 * INTERVAL)
+        await asyncio.sleep(3 * PACE)
         assert not settling.done()
         store.release()
         await settling
@@ -204,7 +204,7 @@ async def test_a_refused_change_without_reports_makes_no_flush() -> None:
         activity = await activities.run(cancellable=False)
         with pytest.raises(NotCancellable):
             await activities.request_cancel(activity.uuid)
-        await asyncio.sleep(2 * INTERVAL)
+        await asyncio.sleep(2 * PACE)
         assert flushes(store) == []
 
 
@@ -241,7 +241,7 @@ async def test_settled_waits_for_a_change_that_has_taken_the_reports_along() -> 
         asking = asyncio.create_task(activities.request_cancel(activity.uuid))
         await until(lambda: len(store.commits) == 2)
         settling = asyncio.create_task(activities.settled())
-        await asyncio.sleep(3 * INTERVAL)
+        await asyncio.sleep(3 * PACE)
         assert not settling.done()
         store.release()
         await settling

@@ -46,6 +46,9 @@ class Changes:
                     return changed
                 if changed is not None:
                     return await self.newest(uuid)
+        await self._store.sync()
+        if uuid in self._registry.live:
+            return await self.make(uuid, decide)
         newest = await self.newest(uuid)
         if not newest.ended:  # committed, but its news has not come through yet: nothing can be promised
             raise Unavailable("the activity is only just known here; try again")
@@ -61,7 +64,7 @@ class Changes:
             if changed is base:
                 return live.activity
             live.ending = changed.ended
-            (revision,) = await self._store.commit([Write(changed, seen.fence)])
+            (revision,) = await self._store.commit([Write(changed, seen.fence, based_on=seen.revision)])
             committed = revision is not None
         finally:
             live.ending = False

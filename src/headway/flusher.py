@@ -1,4 +1,4 @@
-"""From reports to revisions: at once after a quiet moment, then at most every 50 ms.
+"""From reports to revisions: at once after a quiet moment, then at the pace of the store.
 
 However many reports an activity makes in between, it becomes one change.
 """
@@ -16,9 +16,6 @@ from headway.core.errors import Unavailable
 from headway.core.lifecycle import Report
 from headway.live import Live, Pulse
 from headway.ports import Store, Write
-
-INTERVAL = 0.05
-"""Seconds between two flushes: a watcher gets at most 20 updates a second of one activity."""
 
 _log = logging.getLogger("headway")
 
@@ -81,7 +78,7 @@ class Flusher:
             await self._marked.wait()
             await self._flush()
             if not self._stopping:
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(self._store.pace)
         await self._flush()
         self._flushed.fire()
 
@@ -137,7 +134,7 @@ class Flusher:
             return None
         self._in_flight[uuid] = live
         changed = lifecycle.report(live.activity, draft, live.noted_at)
-        return live, draft, Write(changed, live.activity.fence, durable=False)
+        return live, draft, Write(changed, live.activity.fence, durable=False, based_on=live.activity.revision)
 
     def _passed_on(self, live: Live, activity: Activity) -> Live | None:
         """Let the parent know how far its child is. What does not get committed after all is put right by what is."""

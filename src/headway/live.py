@@ -129,6 +129,7 @@ class Live:
         "shares",
         "source",
         "taken",
+        "told",
         "tried",
     )
 
@@ -139,6 +140,8 @@ class Live:
         """Monotonic time of the last sign of life,"""
         self.heard: float = seen
         """of the last word of its work,"""
+        self.told: float = seen
+        """of the last one that the other nodes know of,"""
         self.begun: float = seen
         """and of its begin."""
         self.operation: Operation | None = operation
@@ -229,10 +232,16 @@ class Live:
             self._carried = None
             self._draft = draft if self._draft is None else draft.then(self._draft)
 
-    def advance(self, activity: Activity) -> None:
-        """Take over the record that has been committed, and with it what was taken for it."""
+    def advance(self, activity: Activity, now: float) -> None:
+        """Take over the record that has been committed, and with it what was taken for it. ``now``: monotonic."""
         with self._guard:
+            if activity.reported_at != self.activity.reported_at and self._carried is None:
+                self.start_lease(now)  # another node has heard of it
             self.activity, self._carried = activity, None
+
+    def start_lease(self, now: float) -> None:
+        """Count from now, not for a sign of life that other nodes would have to be told of. ``now``: monotonic."""
+        self.seen = self.heard = self.told = now
 
     def preview(self) -> Activity:
         """The record as it will be once all that has been reported is committed, also what is on its way."""

@@ -2,18 +2,20 @@
 the age of what is remembered.
 
 Everything here runs on the monotonic clock, once a second. When the round itself comes late, it was this process that
-stood still (stopped, suspended, starved), so every lease starts anew: a live worker is never lost by our trouble.
+stood still (stopped, suspended, starved), so every lease starts anew: a live worker is never lost by our trouble. So
+does it when the store could not be reached: what other nodes have heard of came through nowhere meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import math
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headway.core.activity import State
-from headway.core.errors import HeadwayError
+from headway.core.errors import HeadwayError, Unavailable
 from headway.core.view import TOMBSTONE_AGE
 from headway.live import Live
 
@@ -32,6 +34,12 @@ PRUNING = 600.0
 SHUTDOWN_GRACE = 10.0
 """Seconds that the operations of this process get to stop when it is closed."""
 
+NODE_LEASE = 30.0
+"""Seconds without a sign of life after which a node is gone, and what ran in it lost."""
+
+SAME = 0.1
+"""Seconds by which a sign of life must be later than the one that was passed on here, to be another one."""
+
 CONFIRMATION = 2.0
 """Seconds of these before the end at which the last of them are stopped harder, so that their end is still recorded."""
 
@@ -45,15 +53,18 @@ class Liveness:
         self._rounds: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
         self._last_round = self._prune_due = 0.0
+        self._watched: dict[str, float] = {}
+        """Since when the other nodes' signs of life could be seen without a break."""
 
     async def start(self) -> None:
         """Give up what died with its process, and begin the rounds. Every lease counts from now. Who does not show all
         that its children had done is put right.
         """
-        await self._give_up_the_dead()
+        await self._activities.store.beat([self._activities.node])
+        await asyncio.gather(*await self._dead())
         now = self._last_round = self._prune_due = self._clock.monotonic()
         for live in self._activities.registry.live.values():
-            live.seen = live.heard = now
+            live.start_lease(now)
             live.begun = now - max(0.0, self._clock.now() - live.activity.started_at)
             if live.shares.children != live.activity.progress.children:
                 self._activities.tell(live)
@@ -72,13 +83,16 @@ class Liveness:
         """Look at everything alive once."""
         now = self._clock.monotonic()
         everything = list(self._activities.registry.live.values())
-        if now - self._last_round > ROUND + PAUSE:
+        connected = await self._told(everything, now)
+        if now - self._last_round > ROUND + PAUSE or not connected:
+            self._watched.clear()
             for live in everything:
-                live.seen = live.heard = now
+                live.start_lease(now)
         self._last_round = now
         # Together: they share a commit, and a thousand dead workers are lost as soon as one.
         lapsed = [
-            self._activities.give_up(live.activity.uuid, "lease_expired") for live in everything if _lapsed(live, now)
+            self._activities.give_up(live.activity.uuid, "lease_expired")
+            for live in await self._unheard([live for live in everything if _lapsed(live, now)], now)
         ]
         late = [self._activities.mark_overdue(live.activity.uuid) for live in everything if _late(live, now)]
         expired = [
@@ -91,7 +105,8 @@ class Liveness:
             for live in everything
             if _silent(live, now)
         ]
-        await asyncio.gather(*map(_attempt, [*lapsed, *late, *expired, *stalled]))
+        dead = await self._dead()
+        await asyncio.gather(*map(_attempt, [*dead, *lapsed, *late, *expired, *stalled]))
         if now >= self._prune_due:
             self._prune_due = now + PRUNING
             self._pruning = asyncio.get_running_loop().create_task(self._forget(), name="headway-pruning")
@@ -107,11 +122,55 @@ class Liveness:
             feed.view.expire(wall - TOMBSTONE_AGE)
         await _attempt(self._activities.store.prune(wall - limits.retention, limits.history))
 
-    async def _give_up_the_dead(self) -> None:
-        """End what ran in a process that is gone, children before their parents."""
-        everything = sorted(self._activities.registry.live.values(), key=lambda live: -live.activity.started_revision)
-        dead = [live.activity.uuid for live in everything if live.activity.node is not None]
-        await asyncio.gather(*(self._activities.give_up(uuid, "server_restart") for uuid in dead))
+    async def _told(self, everything: Sequence[Live], now: float) -> bool:
+        """Tell the other nodes who lives; whether they can be told."""
+        news = [live for live in everything if live.activity.lease is not None and live.seen > live.told]
+        try:
+            await self._activities.store.beat([self._activities.node, *(live.activity.uuid for live in news)])
+        except Unavailable:
+            return False
+        for live in news:
+            live.told = now
+        return True
+
+    async def _unheard(self, silent: Sequence[Live], now: float) -> Sequence[Live]:
+        """Those of whom no other node has heard either."""
+        if not silent:
+            return ()
+        try:
+            silences = await self._activities.store.silences([live.activity.uuid for live in silent])
+        except Unavailable:
+            return ()
+        for live in silent:
+            heard = now - silences[live.activity.uuid]
+            if heard > live.told + SAME:
+                live.seen = live.told = heard + ROUND  # the next may be on its way for as long
+        return [live for live in silent if _lapsed(live, now)]
+
+    async def _dead(self) -> Sequence[Awaitable[object]]:
+        """The ends of what ran in nodes that are gone, children before their parents."""
+        nodes = await self._dead_nodes()
+        doomed = [live for live in self._activities.registry.live.values() if live.activity.node in nodes]
+        doomed.sort(key=lambda live: -live.activity.started_revision)
+        return [self._activities.give_up(live.activity.uuid, "server_restart") for live in doomed]
+
+    async def _dead_nodes(self) -> Collection[str]:
+        """Those that nobody has ever heard of, and those that have been silent for all of a lease under our eyes."""
+        named = {live.activity.node for live in self._activities.registry.live.values()}
+        others = [node for node in named if node is not None and node != self._activities.node]
+        if not others:
+            return ()
+        try:
+            silences = await self._activities.store.silences(others)
+        except Unavailable:
+            return ()
+        now = self._clock.monotonic()
+        self._watched = {node: self._watched.get(node, now) for node in others}
+        return [
+            node
+            for node, silence in silences.items()
+            if silence == math.inf or (silence > NODE_LEASE and now - self._watched[node] > NODE_LEASE)
+        ]
 
     async def _stop_operations(self) -> None:
         running = [live for live in self._activities.registry.live.values() if live.operation is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,6 +20,14 @@ class Write(msgspec.Struct, frozen=True):
     """The ``fence`` the stored record must have; None when there must be no record yet."""
     durable: bool = True
     """Lifecycle changes are on disk before anyone hears of them; progress is not."""
+    based_on: int | None = None
+    """The revision the stored record must have, too; None for any. What another node has reported since is not lost."""
+
+    def holds(self, current: Activity | None) -> bool:
+        """Whether the record stands as expected."""
+        if current is None or self.expected is None:
+            return current is None and self.expected is None
+        return current.fence == self.expected and self.based_on in (None, current.revision)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -55,9 +63,13 @@ class Store(Protocol):
 
     ``headway.testing.stores`` is this contract as tests.
 
-    ``publish`` receives every committed change, whoever made it, once, in one total order by ascending revision,
-    on the event loop that opened the store. A store of many nodes publishes the changes of the others likewise.
+    ``publish`` receives every committed change, whoever made it, in one total order by ascending revision, on the event
+    loop that opened the store. A store of many nodes publishes the changes of the others likewise. When a node has
+    been cut off, it may be told of each activity that has changed meanwhile only how it stands now.
     """
+
+    pace: float
+    """Seconds between two commits of progress: a store that others share is written to less often."""
 
     async def open(self, publish: Publish) -> Snapshot:
         """Take possession. Raises ``headway.stores.StoreError`` when that cannot be done, saying why."""
@@ -65,8 +77,22 @@ class Store(Protocol):
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         """Commit each write whose expectation holds: its revision, or None where it did not hold.
 
-        Returns after the changes are as durable as asked and have been published.
+        Returns after the changes are as durable as asked and have been published, and so has what stood in their way.
         Raises ``StorageFull`` or ``Unavailable`` with nothing of the batch committed.
+        """
+
+    async def sync(self) -> None:
+        """Wait until everything that anyone had committed when this was called has been published.
+
+        Raises ``Unavailable`` when that cannot be known.
+        """
+
+    async def beat(self, names: Collection[str]) -> None:
+        """Tell the other nodes that these, nodes or workers, have just given a sign of life. Raises ``Unavailable``."""
+
+    async def silences(self, names: Collection[str]) -> Mapping[str, float]:
+        """Seconds since the latest ``beat`` of each by whichever node, on the store's clock; infinity where there was
+        none. Raises ``Unavailable``.
         """
 
     async def get(self, uuid: str) -> Activity | None:

@@ -10,7 +10,7 @@ import abc
 import asyncio
 import uuid as uuids
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Self
 
 from headway.admission import Limits
@@ -75,6 +75,9 @@ class Records(abc.ABC):
 
     async def get(self, uuid: str, scope: Scope = EVERYTHING) -> Activity:
         """One activity, live or ended. Raises ``NotFound`` for what does not exist within the scope."""
+        if uuid not in self.registry.live:
+            with suppress(Unavailable):  # it may have been started on another node just now
+                await self.store.sync()
         activity = await self._changes.newest(uuid)
         if not visible(activity, scope):
             raise NotFound
@@ -85,8 +88,12 @@ class Records(abc.ABC):
         return await self.store.history(query)
 
     async def settled(self, scope: Scope = EVERYTHING) -> None:
-        """Wait (one flush at most) until every report made so far within the scope shows in its view."""
+        """Wait (one flush at most) until every report made so far within the scope shows in its view, and so does what
+        other nodes have committed.
+        """
         await self._flusher.settled(lambda activity: visible(activity, scope))
+        with suppress(Unavailable):  # then the view is as new as can be had
+            await self.store.sync()
 
     async def wait(
         self,

@@ -96,7 +96,7 @@ class Registry:
                 return None
             return self._begin(activity)
         moved = activity.state is not live.activity.state
-        live.advance(activity)
+        live.advance(activity, self._monotonic())
         if live.parent is not None:
             live.parent.shares.put(activity)
         if activity.ended:

@@ -13,10 +13,10 @@ import pytest
 from headway.admission import Limits
 from headway.core.activity import State
 from headway.core.lifecycle import Report
-from headway.flusher import INTERVAL
 from headway.hub import Activities
 from headway.server.protocols import Limits as ConnectionLimits
 from headway.server.service import StreamLimits
+from headway.stores.alone import PACE
 from tests.server.harness import DEADLINE, Client, connected
 from tests.server.whole import EVENTS, Events, Whole, both_ways, eventually, head, in_memory
 
@@ -63,7 +63,7 @@ async def test_a_flood_of_reports_is_conflated_and_lifecycle_is_not(full: Whole)
         events += await stream.until(uuid)
     kinds = [event.told[0] for event in events]
     assert kinds == ["started", *["updated"] * (len(events) - 2), "ended"]
-    assert len(events) - 2 <= elapsed / INTERVAL + 2
+    assert len(events) - 2 <= elapsed / PACE + 2
     numbers = [int(event.row["subtitle"]) for event in events[1:]]
     assert numbers == sorted(numbers)
     assert numbers[-2:] == [19_999, 19_999], "the last report is seen, whether or not anything follows"

@@ -10,9 +10,10 @@ from headway.core.errors import Unavailable
 from headway.core.lifecycle import stamped
 from headway.core.policy import visible
 from headway.ports import HistoryQuery, Publish, Snapshot, Write
+from headway.stores.alone import Alone
 
 
-class MemoryStore:
+class MemoryStore(Alone):
     """Records in a dict. Survives closing and opening again, not the process."""
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class MemoryStore:
         changed: list[Activity] = []
         for write in writes:
             current = self._records.get(write.activity.uuid)
-            if (None if current is None else current.fence) != write.expected:
+            if not write.holds(current):
                 revisions.append(None)
                 continue
             self._revision += 1

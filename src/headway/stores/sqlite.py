@@ -26,6 +26,7 @@ from headway.core.activity import Activity
 from headway.core.errors import HeadwayError, StorageFull, Unavailable
 from headway.ports import HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
+from headway.stores.alone import Alone
 from headway.stores.folder import FolderLock, Reserve
 from headway.stores.sqlite_database import PRUNE_CHUNK, Database
 from headway.stores.sqlite_ledger import Ledger
@@ -49,7 +50,7 @@ class _Job(msgspec.Struct, eq=False):
         return any(write.expected is None for write in self.writes)
 
 
-class SqliteStore:
+class SqliteStore(Alone):
     """Records in ``FOLDER/headway.db``."""
 
     def __init__(self, folder: str | Path, *, now: Callable[[], float] = time.time) -> None:

@@ -129,7 +129,7 @@ class Ledger:
         """The record at its revision, if the expectation holds; ``newest``: what the same commit has changed before."""
         uuid = write.activity.uuid
         current = newest.get(uuid) or self.get(uuid)
-        if (None if current is None else current.fence) != write.expected:
+        if not write.holds(current):
             return None
         self.revision += 1
         newest[uuid] = stamped(write.activity, self.revision)

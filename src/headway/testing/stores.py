@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from headway.core import lifecycle
@@ -186,6 +187,16 @@ class StoreContract:
             changed = lifecycle.finish(activity, State.FAILED, AT)
             assert await store.commit(Write(changed, expected)) == [None]
             assert await store.store.get("a") == activity
+
+    async def test_a_change_based_on_an_older_record_does_not_count(self) -> None:
+        async with self.opened() as store:
+            activity = await store.start("a")
+            (revision,) = await store.commit(reporting(activity, 10))
+            assert revision is not None
+            again = msgspec.structs.replace(reporting(activity, 20), based_on=activity.revision)
+            assert await store.commit(again) == [None]
+            assert store.revisions == [activity.revision, revision]
+            assert await store.commit(msgspec.structs.replace(again, based_on=revision)) != [None]
 
     async def test_of_a_thousand_racing_finishers_one_wins(self) -> None:
         async with self.opened() as store:
