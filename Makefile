@@ -59,7 +59,7 @@ lock: ## pin requirements/ anew after a change of pyproject.toml (UPGRADE=1: all
 	pin() { env -u UV_DEFAULT_INDEX -u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	  "$$tool/bin/uv" pip compile -q --no-config --universal --python-version 3.11 --generate-hashes \
 	  --annotation-style line --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) "$$@"; } && \
-	pin pyproject.toml --extra cli --group build --group bench --group dev -o requirements/dev.txt && \
+	pin pyproject.toml --extra all --group build --group bench --group dev -o requirements/dev.txt && \
 	pin pyproject.toml --extra cli -c requirements/dev.txt -o requirements/run.txt && \
 	pin --group build -c requirements/dev.txt -o requirements/build.txt && \
 	pin --group bench -c requirements/dev.txt -o requirements/bench.txt
