@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from headway.core.activity import Activity, State
-from headway.core.policy import Scope
+from headway.core.policy import Scope, visible
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -53,6 +53,15 @@ class HistoryQuery(msgspec.Struct, frozen=True):
     before: int | None = None
     """Only those whose end has a smaller revision."""
     limit: int = 50
+
+    def admits(self, activity: Activity) -> bool:
+        """Whether an ended activity is one of them, if there is room."""
+        return (
+            visible(activity, self.scope)
+            and (self.type is None or activity.type == self.type)
+            and (self.state is None or activity.state is self.state)
+            and (self.before is None or activity.revision < self.before)
+        )
 
 
 Publish = Callable[[Sequence[Activity]], None]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from headway.core.activity import Activity
 from headway.core.errors import Unavailable
 from headway.core.lifecycle import stamped
-from headway.core.policy import visible
 from headway.ports import HistoryQuery, Publish, Snapshot, Write
 from headway.stores.alone import Alone
 
@@ -66,7 +65,7 @@ class MemoryStore(Alone):
         for activity in reversed(self._ended.values()):
             if len(found) == query.limit:
                 break
-            if _matches(activity, query):
+            if query.admits(activity):
                 found.append(activity)
         return found
 
@@ -86,12 +85,3 @@ class MemoryStore(Alone):
     async def close(self) -> None:
         """See ``Store.close``."""
         self._publish = None
-
-
-def _matches(activity: Activity, query: HistoryQuery) -> bool:
-    return (
-        visible(activity, query.scope)
-        and (query.type is None or activity.type == query.type)
-        and (query.state is None or activity.state is query.state)
-        and (query.before is None or activity.revision < query.before)
-    )
