@@ -1,9 +1,12 @@
 """What the tests of identity share."""
 
 import asyncio
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
+NOW = 1_000_000.0
 CLI = (sys.executable, "-c", "from headway.cli.token import token; token()")
 """`headway token` as a process of its own."""
 
@@ -11,7 +14,7 @@ CLI = (sys.executable, "-c", "from headway.cli.token import token; token()")
 class FakeClock:
     """A clock that stands still until it is told otherwise."""
 
-    def __init__(self, now: float = 1_000_000.0) -> None:
+    def __init__(self, now: float = NOW) -> None:
         self.time = now
 
     def now(self) -> float:
@@ -26,3 +29,33 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+_OPENER = """
+import sys
+from pathlib import Path
+from headway.core.policy import Role
+from headway.server.identity.store import TokenStore
+print("ready", flush=True)
+sys.stdin.read()
+{action}
+"""
+
+
+def at_once(action: str, arguments: Sequence[Sequence[str]]) -> list[str]:
+    """What processes print that act in the same moment: one for each set of arguments."""
+    with ExitStack() as stack:
+        command = [sys.executable, "-c", _OPENER.format(action=action)]
+        openers = [
+            stack.enter_context(
+                subprocess.Popen([*command, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for given in arguments
+        ]
+        for opener in openers:
+            assert opener.stdout is not None
+            assert opener.stdout.readline() == "ready\n"
+        for opener in openers:  # the starting shot
+            assert opener.stdin is not None
+            opener.stdin.close()
+        return [opener.stdout.read() for opener in openers if opener.stdout]

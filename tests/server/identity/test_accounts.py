@@ -23,21 +23,6 @@ HERE = "127.0.0.1"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(now=2_000_000_000.0)
-
-
-@pytest.fixture
-def grants(clock: FakeClock) -> Grants:
-    return Grants(clock)
-
-
-@pytest.fixture
 async def identities(folder: Path, grants: Grants, clock: FakeClock) -> AsyncIterator[Identities]:
     with closing(Identities.open(folder, grants, clock)) as identities:
         yield identities

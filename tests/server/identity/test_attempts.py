@@ -8,11 +8,6 @@ from tests.server.identity.support import FakeClock
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def attempts(clock: FakeClock) -> Attempts:
     return Attempts(clock, burst=3, pause=2.0, capacity=4)
 

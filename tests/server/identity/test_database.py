@@ -2,9 +2,7 @@
 
 import sqlite3
 import stat
-import subprocess
-import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ from headway.server.identity import database
 from headway.server.identity.database import VERSION
 from headway.server.identity.store import TokenStore
 from headway.server.identity.tokens import digest, new_token
+from tests.server.identity.support import NOW, at_once
 
-NOW = 1_000_000.0
 TOKEN = new_token("0123abcd")
 BACKUP = f"{IDENTITY}.v1.backup"
 
@@ -96,29 +94,8 @@ def test_a_backup_that_was_cut_short_is_made_anew(folder: Path) -> None:
     assert version(folder / BACKUP) == 1
 
 
-OPENER = """
-import sys
-from pathlib import Path
-from headway.server.identity.store import TokenStore
-print("ready", flush=True)
-sys.stdin.read()
-print(len(TokenStore.open(Path(sys.argv[1]), now=1.0, create=False).tokens()))
-"""
-
-
 def test_processes_that_open_it_at_once_upgrade_it_once(folder: Path) -> None:
-    with ExitStack() as stack:
-        command = [sys.executable, "-c", OPENER, str(folder)]
-        openers = [
-            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-            for _ in range(4)
-        ]
-        for opener in openers:
-            assert opener.stdout is not None
-            assert opener.stdout.readline() == "ready\n"
-        for opener in openers:  # the starting shot
-            assert opener.stdin is not None
-            opener.stdin.close()
-        assert [opener.stdout.read() for opener in openers if opener.stdout] == ["1\n"] * 4
+    count = f"print(len(TokenStore.open(Path(sys.argv[1]), now={NOW}, create=False).tokens()))"
+    assert at_once(count, [(str(folder),)] * 4) == ["1\n"] * 4
     assert version(folder / IDENTITY) == VERSION
     assert version(folder / BACKUP) == 1

@@ -14,16 +14,6 @@ from tests.server.identity.support import FakeClock, eventually
 ANNA = Principal(2, Role.USER, "anna")
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def grants(clock: FakeClock) -> Grants:
-    return Grants(clock)
-
-
 def test_a_grant_is_valid_until_it_expires_or_is_revoked(grants: Grants) -> None:
     grant = Grant(ANNA, "t1", expires_at=100.0)
     assert grant.valid(99.999)

@@ -20,21 +20,6 @@ from tests.server.identity.support import CLI, FakeClock, eventually
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(now=2_000_000_000.0)
-
-
-@pytest.fixture
-def grants(clock: FakeClock) -> Grants:
-    return Grants(clock)
-
-
-@pytest.fixture
 async def identities(folder: Path, grants: Grants, clock: FakeClock) -> AsyncIterator[Identities]:
     """Identities that follow their database."""
     opened = Identities.open(folder, grants, clock)

@@ -20,9 +20,8 @@ from headway.core.policy import Principal, Role
 from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
 from headway.server.identity.jwt import LEEWAY, Key, KeyFileError, Keys
-from tests.server.identity.support import FakeClock
+from tests.server.identity.support import NOW, FakeClock
 
-NOW = 1_000_000.0
 PRIVATE: dict[str, Any] = {
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
     "RS256": rsa.generate_private_key(65537, 2048),

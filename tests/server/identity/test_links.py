@@ -7,11 +7,6 @@ from tests.server.identity.support import FakeClock
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def links(clock: FakeClock) -> Links:
     return Links(clock)
 

@@ -1,7 +1,6 @@
 """Sessions on disk: they have the rights of their token, and end with it, whoever ends it."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,19 +10,7 @@ from headway.core.policy import Role
 from headway.server.data import IDENTITY
 from headway.server.identity.store import SESSION_LIFETIME, SESSIONS_PER_USER, SessionRecord, TokenRecord, TokenStore
 from headway.server.identity.tokens import digest, session_id_of
-
-NOW = 1_000_000.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def store(folder: Path) -> Iterator[TokenStore]:
-    with closing(TokenStore.open(folder, now=NOW)) as opened:
-        yield opened
+from tests.server.identity.support import NOW
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 import re
 import sqlite3
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,19 +15,7 @@ from headway.server.identity import store as store_module
 from headway.server.identity.database import STEPS, VERSION
 from headway.server.identity.store import TokenStore
 from headway.server.identity.tokens import digest
-
-NOW = 1_000_000.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def store(folder: Path) -> Iterator[TokenStore]:
-    with closing(TokenStore.open(folder, now=NOW)) as opened:
-        yield opened
+from tests.server.identity.support import NOW, at_once
 
 
 def mode(path: Path) -> int:
@@ -243,39 +228,12 @@ def test_the_settings_that_several_processes_need(store: TokenStore) -> None:
     assert [pragma("journal_mode"), pragma("synchronous"), pragma("busy_timeout")] == ["delete", 2, 5000]
 
 
-OPENER = """
-import sys
-from pathlib import Path
-from headway.core.policy import Role
-from headway.server.identity.store import TokenStore
-print("ready", flush=True)
-sys.stdin.read()
-store = TokenStore.open(Path(sys.argv[1]), now=1.0)
-print(store.create(sys.argv[2], Role.USER, now=1.0)[1].user_id)
-"""
-
-
 def test_processes_that_open_a_new_folder_at_once_make_one_admin_and_one_token(folder: Path) -> None:
-    with ExitStack() as stack:
-        openers = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", OPENER, str(folder), f"user{number}"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for number in range(6)
-        ]
-        for opener in openers:
-            assert opener.stdout is not None
-            assert opener.stdout.readline() == "ready\n"
-        for opener in openers:  # the starting shot
-            assert opener.stdin is not None
-            opener.stdin.close()
-        ids = [int(opener.stdout.read()) for opener in openers if opener.stdout]
-    assert sorted(ids) == [2, 3, 4, 5, 6, 7]
+    create = (
+        f"print(TokenStore.open(Path(sys.argv[1]), now={NOW}).create(sys.argv[2], Role.USER, now={NOW})[1].user_id)"
+    )
+    ids = at_once(create, [(str(folder), f"user{number}") for number in range(6)])
+    assert sorted(ids) == ["2\n", "3\n", "4\n", "5\n", "6\n", "7\n"]
     token = admin_token(folder)
     assert token is not None
     with closing(TokenStore.open(folder, now=NOW)) as opened:
