@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 DOCS = Path(__file__).parents[2] / "docs"
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""Where a shell finds the commands of Headway."""
+_MARK = "--- end of block ---"
+_PATIENCE = 120.0
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _SHOWN = ("\n```json\n", "\n```text\n", "```json\n", "```text\n")
@@ -60,6 +68,32 @@ class Program:
         with redirect_stdout(io.StringIO()) as printed:
             exec(compile(self.here(block.text), block.first_line, "exec"), self.known)
         return printed.getvalue()
+
+
+def printed_by(scripts: Sequence[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """What each prints, output and errors together: all run in one shell, in this folder, one after the other."""
+    script = "set -euo pipefail\n" + "".join(f"{each}\necho '{_MARK}'\n" for each in scripts)
+    printed = _bash(script, folder, environment).split(f"{_MARK}\n")
+    assert len(printed) == len(scripts) + 1, f"{scripts[len(printed) - 1]}\nsaid {printed[-1]}"
+    return printed[:-1]
+
+
+def _bash(script: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """Bash, and what it leaves in the background, which ends with it."""
+    output = folder / "printed"
+    # Into a file, not a pipe: what still reads a stream in the background would keep that open.
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(
+            ["bash", "-c", script], env=environment, cwd=folder, stdout=file, stderr=file, process_group=0
+        ) as shell,
+    ):
+        try:
+            shell.wait(_PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    return output.read_text()
 
 
 def pattern(shown: str) -> re.Pattern[str]:

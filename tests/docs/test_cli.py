@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from headway.cli import EXIT_CODES
 from headway.cli.commands import INTERRUPTED
-from tests.docs.pages import DOCS, Block, blocks, broken_links, packed, pattern
+from tests.docs.pages import DOCS, PATH, Block, blocks, broken_links, packed, pattern, printed_by
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
 
 PAGE = (DOCS / "cli.md").read_text()
 BLOCKS = list(blocks(PAGE, "sh"))
-MARK = "--- end of block ---"
-PATIENCE = 120.0
 
 
 class Said:
@@ -37,10 +30,12 @@ class Said:
                 "http://plex.example:32400": plex.url,
                 "PLEX-TOKEN": plex.token,
             }
-            script = "set -euo pipefail\n" + "".join(f"{self.here(block.text)}echo '{MARK}'\n" for block in BLOCKS)
-            printed = _run(script, folder, HEADWAY_DATA=str(server.data)).split(f"{MARK}\n")
-        assert len(printed) == len(BLOCKS) + 1, f"{BLOCKS[len(printed) - 1].text}said {printed[-1]}"
-        self._printed = dict(zip(BLOCKS, printed, strict=False))
+            home = folder / "home"
+            home.mkdir()
+            # As somebody has it who has set nothing.
+            environment = {"PATH": PATH, "HOME": str(home), "LANG": "C.UTF-8", "HEADWAY_DATA": str(server.data)}
+            printed = printed_by([self.here(block.text) for block in BLOCKS], home, environment)
+        self._printed = dict(zip(BLOCKS, printed, strict=True))
 
     def here(self, text: str) -> str:
         """The same with what stands for the reader's own servers replaced."""
@@ -50,26 +45,6 @@ class Said:
 
     def of(self, block: Block) -> str:
         return self._printed[block]
-
-
-def _run(script: str, folder: Path, **environment: str) -> str:
-    """Bash as somebody has it who has set nothing; output and errors together."""
-    home, output = folder / "home", folder / "output"
-    home.mkdir()
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment |= {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8"}
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
-            ["bash", "-c", script], env=environment, cwd=home, stdout=file, stderr=file, process_group=0
-        ) as shell,
-    ):
-        try:
-            shell.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    return output.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import re
 import signal
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -31,7 +30,7 @@ from headway.client.live.subscription import SILENCE
 from headway.client.options import TIMEOUT
 from tests.certificates import self_signed
 from tests.client.scripted_server import Asked, Reply, ScriptedServer
-from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern
+from tests.docs.pages import DOCS, PATH, Block, Program, blocks, broken_links, packed, pattern
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
 
@@ -74,7 +73,7 @@ class Reader:
     def _run(self, script: str) -> None:
         """In a shell, which leaves behind what it has put into the background."""
         said = self._folder / "said"
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PIP_NO_INDEX": "1"}
+        environment = {**os.environ, "PATH": PATH, "PIP_NO_INDEX": "1"}
         lines = [line for line in script.splitlines() if not line.startswith("pip install")]
         with said.open("wb") as output:
             shell = subprocess.Popen(

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from headway.server.respond_async import RespondAsyncLimits
+from tests.docs.pages import DOCS, printed_by
 
-PAGE = (Path(__file__).parents[2] / "docs" / "http-correlation.md").read_text()
+PAGE = (DOCS / "http-correlation.md").read_text()
 PROGRAM = "".join(re.findall(r"^```python\n(.*?)^```\n", PAGE, re.MULTILINE | re.DOTALL))
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:```(?:text|json)\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 COMMANDS = [(match[1], match[2] or "") for match in BLOCK.finditer(PAGE)]
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MARK = "--- end of block ---"
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -51,29 +47,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def answers(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What each block prints: all run in one shell, from the top of the page to its end."""
-    folder = tmp_path_factory.mktemp("shell")
-    script = "set -euo pipefail\n" + "".join(f"{command}\necho '{MARK}'\n" for command, _ in COMMANDS)
-    output = folder / "output"
-    # Into a file, not a pipe: what still runs in the background would keep that open.
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
-            ["bash", "-c", script],
-            cwd=folder,
-            env={**os.environ, "URL": url},
-            stdout=file,
-            stderr=file,
-            process_group=0,
-        ) as shell,
-    ):
-        try:
-            shell.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    printed = output.read_text().replace("\r", "").split(f"{MARK}\n")
-    assert len(printed) == len(COMMANDS) + 1, f"{COMMANDS[len(printed) - 1][0]}\nsaid {printed[-1]}"
-    return printed[:-1]
+    environment = {**os.environ, "URL": url}
+    return printed_by([command for command, _ in COMMANDS], tmp_path_factory.mktemp("shell"), environment)
 
 
 def shown(text: str) -> list[str]:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +15,12 @@ from headway.server.resources import DEFAULT_LEASE
 from headway.server.service import StreamLimits
 from headway.wire import bags, json, prefer, requests, rules
 from headway.wire.errors import CODES, Unreadable
+from tests.docs.pages import DOCS, PATH, printed_by
 from tests.server.running import Running, running_server
 
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+PAGE = (DOCS / "protocol.md").read_text()
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:```\w+\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 COMMANDS = [(match[1], match[2]) for match in BLOCK.finditer(PAGE)]
-MARK = "--- end of block ---"
-PATIENCE = 120.0
 HOUR = 3600
 
 # What differs from run to run, as it stands on the page.
@@ -44,28 +37,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def answers(server: Running) -> list[str]:
+def answers(server: Running, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What each block prints: all run in one shell, from the top of the page to its end."""
-    script = "set -euo pipefail\n" + "".join(f"{command}\necho '{MARK}'\n" for command, _ in COMMANDS)
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HEADWAY_URL": server.url,
-        "HEADWAY_DATA": str(server.data),
-    }
-    output = server.data / "output"
-    # Into a file, not a pipe: what still reads a stream in the background would keep that open.
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(["bash", "-c", script], env=environment, stdout=file, stderr=file, process_group=0) as shell,
-    ):
-        try:
-            shell.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    printed = output.read_text().split(f"{MARK}\n")
-    assert len(printed) == len(COMMANDS) + 1, f"{COMMANDS[len(printed) - 1][0]}\nsaid {printed[-1]}"
-    return printed[:-1]
+    environment = {"PATH": PATH, "HEADWAY_URL": server.url, "HEADWAY_DATA": str(server.data)}
+    return printed_by([command for command, _ in COMMANDS], tmp_path_factory.mktemp("shell"), environment)
 
 
 def pattern(shown: str) -> re.Pattern[str]:
