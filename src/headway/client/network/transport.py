@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 from weakref import WeakSet
 
 import httpx2
@@ -25,29 +26,73 @@ from headway.client.options import TIMEOUT, make_options
 from headway.client.steps import Steps
 
 T = TypeVar("T")
+Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
+Carried = TypeVar("Carried", bound=Conversation | AsyncConversation)
 
 
-class Transport:
-    """Carries steps out, and waits for each. May be shared between threads."""
+class _Connections(ABC, Generic[Http, Carried]):
+    """What both have: the clients of httpx2 that are open, and what is being carried out."""
 
     def __init__(
         self,
         address: Address | None = None,
         *,
         timeout: float = TIMEOUT,
-        http: httpx2.Client | None = None,
+        http: Http | None = None,
         network: Network | None = None,
     ) -> None:
         """``address``, ``timeout`` (seconds): for ``exchange``. ``http``: a client to use, which stays open."""
-        self.address = address
-        self._timeout = timeout
-        self._given = http
+        self.address: Address | None = address
         self.network: Network = network or {}
         """How it reaches servers, unless by a client that was given."""
-        self._clients: dict[str, httpx2.Client] = {}
-        self._carried: WeakSet[Conversation] = WeakSet()
+        self._timeout = timeout
+        self._given = http
+        self._clients: dict[str, Http] = {}
+        self._carried: WeakSet[Carried] = WeakSet()
         self._closed = False
         self._lock = threading.Lock()
+
+    def carry(self, conversation: Carried) -> None:
+        """Know what there is to end."""
+        with self._lock:
+            self._carried.add(conversation)
+
+    def http_for(self, url: str) -> Http:
+        """The client of httpx2 that is right for a server. Raises ``Unreachable`` once this is closed."""
+        with self._lock:
+            if self._closed:
+                raise Unreachable("the client is closed")
+            if self._given is not None:
+                return self._given
+            kind = kind_of(url)
+            if kind not in self._clients:
+                self._clients[kind] = self._open(url)
+            return self._clients[kind]
+
+    @abstractmethod
+    def _open(self, url: str) -> Http:
+        """A new client for servers like this."""
+
+    def _shut(self) -> list[Carried]:
+        """Take on nothing more. What is to end now."""
+        with self._lock:
+            self._closed = True
+            return list(self._carried)
+
+    def _emptied(self) -> list[Http]:
+        """The clients that were open, for whoever closes them."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+            return list(clients.values())
+
+    def _sendable(self, request: Request) -> Sendable:
+        if self.address is None:
+            raise TypeError("give an address to exchange with")
+        return make_options(self.address.url, self.address.token, {"timeout": self._timeout}).sendable(request)
+
+
+class Transport(_Connections[httpx2.Client, Conversation]):
+    """Carries steps out, and waits for each. May be shared between threads."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,17 +104,14 @@ class Transport:
         """End what is being carried out, in whichever thread; close the connections, but those of a client that was
         given.
         """
-        with self._lock:
-            self._closed = True
-            carried, clients, self._clients = list(self._carried), self._clients, {}
-        for conversation in carried:  # before its socket is closed, which wakes nobody
+        for conversation in self._shut():  # before its socket is closed, which wakes nobody
             conversation.close()
-        for client in clients.values():
+        for client in self._emptied():
             client.close()
 
     def exchange(self, request: Request) -> Answer:
         """The answer of the server at ``address``, whatever its status. Raises ``Unreachable`` and ``Unreadable``."""
-        return self.answer(_sendable(self.address, request, self._timeout))
+        return self.answer(self._sendable(request))
 
     def run(self, steps: Steps[T]) -> T:
         """Carry steps out; what they return. Raises ``Unreachable`` when it is closed meanwhile."""
@@ -77,11 +119,6 @@ class Transport:
         for _ in carried:
             raise RuntimeError("these steps emit items: iterate over them")
         return cast(T, _outcome(carried))
-
-    def carry(self, conversation: Conversation) -> None:
-        """Know what there is to end."""
-        with self._lock:
-            self._carried.add(conversation)
 
     def answer(self, request: Sendable, line: deadlines.Line | None = None) -> Answer:
         """The answer to a request, read to its end. ``line``: by which another thread can put an end to it."""
@@ -99,40 +136,14 @@ class Transport:
                     break
             return collector.answer
 
-    def http_for(self, url: str) -> httpx2.Client:
-        """The client of httpx2 that is right for a server. Raises ``Unreachable`` once this is closed."""
-        if self._closed:
-            raise Unreachable("the client is closed")
-        if self._given is not None:
-            return self._given
-        kind = kind_of(url)
-        with self._lock:
-            if kind not in self._clients:
-                self._clients[kind] = httpx2.Client(**options_for(url, self.network))
-                deadlines.install(self._clients[kind])
-            return self._clients[kind]
+    def _open(self, url: str) -> httpx2.Client:
+        http = httpx2.Client(**options_for(url, self.network))
+        deadlines.install(http)
+        return http
 
 
-class AsyncTransport:
+class AsyncTransport(_Connections[httpx2.AsyncClient, AsyncConversation]):
     """The same on an event loop."""
-
-    def __init__(
-        self,
-        address: Address | None = None,
-        *,
-        timeout: float = TIMEOUT,
-        http: httpx2.AsyncClient | None = None,
-        network: Network | None = None,
-    ) -> None:
-        """As for ``Transport``."""
-        self.address = address
-        self._timeout = timeout
-        self._given = http
-        self.network: Network = network or {}
-        """How it reaches servers, unless by a client that was given."""
-        self._clients: dict[str, httpx2.AsyncClient] = {}
-        self._carried: WeakSet[AsyncConversation] = WeakSet()
-        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,16 +157,14 @@ class AsyncTransport:
         """End what is being carried out, in whichever task; close the connections, but those of a client that was
         given.
         """
-        self._closed = True
-        for conversation in list(self._carried):
+        for conversation in self._shut():
             await conversation.close()
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
+        for client in self._emptied():
             await client.aclose()
 
     async def exchange(self, request: Request) -> Answer:
         """The answer of the server at ``address``, whatever its status. Raises ``Unreachable`` and ``Unreadable``."""
-        return await self.answer(_sendable(self.address, request, self._timeout))
+        return await self.answer(self._sendable(request))
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry steps out; what they return. Raises ``Unreachable`` when it is closed meanwhile."""
@@ -163,10 +172,6 @@ class AsyncTransport:
         async for _ in carried:
             raise RuntimeError("these steps emit items: iterate over them")
         return cast(T, _outcome(carried))
-
-    def carry(self, conversation: AsyncConversation) -> None:
-        """Know what there is to end."""
-        self._carried.add(conversation)
 
     async def answer(self, request: Sendable) -> Answer:
         """The answer to a request, read to its end."""
@@ -185,25 +190,11 @@ class AsyncTransport:
         except TimeoutError:
             raise silent(request) from None
 
-    def http_for(self, url: str) -> httpx2.AsyncClient:
-        """The client of httpx2 that is right for a server. Raises ``Unreachable`` once this is closed."""
-        if self._closed:
-            raise Unreachable("the client is closed")
-        if self._given is not None:
-            return self._given
-        kind = kind_of(url)
-        if kind not in self._clients:
-            self._clients[kind] = httpx2.AsyncClient(**options_for(url, self.network))
-        return self._clients[kind]
+    def _open(self, url: str) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(**options_for(url, self.network))
 
 
 def _outcome(carried: Conversation | AsyncConversation) -> Any:
     if not carried.ended:
         raise Unreachable("the client was closed")
     return carried.result
-
-
-def _sendable(address: Address | None, request: Request, timeout: float) -> Sendable:
-    if address is None:
-        raise TypeError("give an address to exchange with")
-    return make_options(address.url, address.token, {"timeout": timeout}).sendable(request)
