@@ -1,28 +1,36 @@
 """Who may do what and see what: each cell of the table."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from headway.core.activity import Activity
-from headway.core.errors import NotAllowed
+from headway.core.errors import NotAllowed, NotFound
+from headway.core.estimate import Expectation
 from headway.core.policy import (
     EVERYTHING,
     SYSTEM_USER,
+    TOKEN_ROLES,
     Action,
     Principal,
     Role,
+    as_seen_by,
     audiences,
     require,
     require_rights,
+    require_sight,
     visible,
 )
 
 TABLE = """
-                admin  user  reporter  reader
-    read        yes    yes   yes       yes
-    report      yes    yes   yes       no
-    cancel      yes    yes   no        no
-    delegate    yes    yes   no        no
-    administer  yes    no    no        no
+                admin  user  reporter  reader  guest
+    look        yes    yes   yes       yes     yes
+    read        yes    yes   yes       yes     no
+    report      yes    yes   yes       no      no
+    cancel      yes    yes   no        no      no
+    delegate    yes    yes   no        no      no
+    administer  yes    no    no        no      no
 """
 _HEAD, *_ROWS = (line.split() for line in TABLE.strip().splitlines())
 CELLS = [
@@ -30,8 +38,12 @@ CELLS = [
 ]
 
 
-def activity_of(owner: int) -> Activity:
-    return Activity(uuid="a", type="t", owner=owner, started_at=0.0, updated_at=0.0)
+def activity_of(owner: int, **members: Any) -> Activity:
+    return Activity(uuid="a", type="t", owner=owner, started_at=0.0, updated_at=0.0, **members)
+
+
+def principal_of(role: Role) -> Principal:
+    return Principal(user=5, role=role, only="a" if role is Role.GUEST else None)
 
 
 def test_the_table_has_every_role_and_action() -> None:
@@ -40,7 +52,7 @@ def test_the_table_has_every_role_and_action() -> None:
 
 @pytest.mark.parametrize(("role", "action", "allowed"), CELLS)
 def test_a_role_permits_what_the_table_says(role: Role, action: Action, allowed: bool) -> None:
-    principal = Principal(user=5, role=role)
+    principal = principal_of(role)
     if allowed:
         require(principal, action)
         return
@@ -49,28 +61,57 @@ def test_a_role_permits_what_the_table_says(role: Role, action: Action, allowed:
 
 
 GIVEN = {
-    Role.ADMIN: set(Role),
+    Role.ADMIN: {Role.ADMIN, Role.USER, Role.REPORTER, Role.READER},
     Role.USER: {Role.USER, Role.REPORTER, Role.READER},
     Role.REPORTER: {Role.REPORTER, Role.READER},
     Role.READER: {Role.READER},
+    Role.GUEST: set(),
 }
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("given", Role)
+@pytest.mark.parametrize("given", TOKEN_ROLES)
 def test_nobody_gives_rights_that_they_have_not(role: Role, given: Role) -> None:
     if given in GIVEN[role]:
-        require_rights(Principal(user=5, role=role), given)
+        require_rights(principal_of(role), given)
         return
     with pytest.raises(NotAllowed, match=f"a {role.value} token may not give or take the rights of a {given.value}"):
-        require_rights(Principal(user=5, role=role), given)
+        require_rights(principal_of(role), given)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_only_an_admin_sees_beyond_its_own(role: Role) -> None:
-    scope = Principal(user=5, role=role).scope
+    scope = principal_of(role).scope
     assert visible(activity_of(5), scope)
     assert visible(activity_of(6), scope) is (role is Role.ADMIN)
+
+
+def test_a_guest_sees_one_activity_and_others_are_not_kept_to_any() -> None:
+    require_sight(principal_of(Role.GUEST), "a")
+    with pytest.raises(NotFound):
+        require_sight(principal_of(Role.GUEST), "b")
+    for role in TOKEN_ROLES:
+        require_sight(principal_of(role), "b")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_is_half_a_guest(role: Role) -> None:
+    with pytest.raises(ValueError, match="a guest is one of one activity"):
+        Principal(user=5, role=role, only=None if role is Role.GUEST else "a")
+
+
+def test_no_token_is_a_guest_s() -> None:
+    assert set(TOKEN_ROLES) == set(Role) - {Role.GUEST}
+
+
+def test_a_guest_is_not_shown_what_other_activities_add() -> None:
+    past = Expectation(quantiles=(1.0, 2.0, 3.0), runs=5)
+    activity = activity_of(5, title="Scan", parent="b", weight=3.0, expected=past)
+    seen = as_seen_by(principal_of(Role.GUEST), activity)
+    assert (seen.parent, seen.weight, seen.expected, seen.estimate) == (None, 1.0, None, None)
+    assert msgspec.structs.replace(seen, parent="b", weight=3.0, expected=past) == activity
+    for role in TOKEN_ROLES:
+        assert as_seen_by(principal_of(role), activity) is activity
 
 
 def test_a_principal_is_a_user_unless_it_says_more() -> None:

@@ -14,7 +14,7 @@ import uvicorn.logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.server.identity.tokens import new_link, new_session, new_token
+from headway.server.identity.tokens import new_link, new_session, new_share, new_token
 from headway.server.redaction import LOGGERS, REDACTED, RedactingFilter, redact, redact_logs
 
 SECRET = "s3cr3t-Value_99"
@@ -68,6 +68,9 @@ def test_our_own_tokens_and_signed_ones_are_known_without_a_name() -> None:
     assert redact(f"(b'cookie', b'a={new_session('0123abcd')}')") == f"(b'cookie', b'a={REDACTED}')"
     assert redact(f"http://localhost/web/#link={new_link()}") == f"http://localhost/web/#link={REDACTED}"
     assert redact("http://localhost/web/#link=abc") == f"http://localhost/web/#link={REDACTED}"
+    shared = f"http://localhost/web/#shared={new_share('0123abcd')}&uuid=6f7c"
+    assert redact(shared) == f"http://localhost/web/#shared={REDACTED}&uuid=6f7c"
+    assert redact(f"it is {new_share('0123abcd')}") == f"it is {REDACTED}"
     assert redact("got eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiI3In0.c2ln_-x.") == f"got {REDACTED}."
 
 

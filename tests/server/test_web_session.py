@@ -56,7 +56,7 @@ async def test_a_token_is_exchanged_for_a_cookie_that_holds_another_secret(whole
         "userID": 2,
         "name": "alice",
         "role": "user",
-        "may": ["read", "report", "cancel", "delegate"],
+        "may": ["look", "read", "report", "cancel", "delegate"],
     }
     assert browser.secret.startswith("hws_")
     token = whole.tokens["alice"]
@@ -116,7 +116,7 @@ async def test_who_is_there_is_told_to_whom_it_is(whole: Whole) -> None:
     assert refused.error == (401, "not_authenticated")
     said = (await browser.log_in("rita")).json
     assert (await browser.ask("GET", LOGIN)).json == said
-    assert (said["name"], said["role"], said["may"]) == ("rita", "reader", ["read"])
+    assert (said["name"], said["role"], said["may"]) == ("rita", "reader", ["look", "read"])
     by_token = (await whole.ask("GET", LOGIN, "rita", [JSON])).json
     assert {name: said[name] for name in by_token} == by_token
     assert "expiresAt" not in by_token
@@ -183,6 +183,8 @@ async def test_other_sites_log_nobody_in_or_out_and_learn_nothing(whole: Whole, 
         ("POST", "/web/links"),
         ("POST", "/web/tokens"),
         ("DELETE", "/web/tokens/00000000"),
+        ("POST", "/web/shares"),
+        ("DELETE", "/web/shares/00000000"),
     ):
         answer = await whole.ask(method, path, None, sent, body if method == "POST" else None)
         assert (answer.status, "set-cookie" in answer.headers) == (403, False), path
@@ -376,7 +378,7 @@ async def test_nothing_secret_is_logged(own: Whole, caplog: pytest.LogCaptureFix
 async def test_a_host_s_own_users_have_no_login(tmp_path: Path) -> None:
     async with in_memory() as whole:
         facts = (await whole.ask("GET", LOGIN, "rita", [JSON])).json
-        assert facts == {"login": False, "userID": 4, "name": "", "role": "reader", "may": ["read"]}
+        assert facts == {"login": False, "userID": 4, "name": "", "role": "reader", "may": ["look", "read"]}
         assert (await whole.ask("GET", LOGIN, None, [JSON])).status == 401
         assert (await whole.ask("POST", LOGIN, None, [JSON], {"token": "alice"})).status == 404
         for method, path in (
@@ -386,6 +388,9 @@ async def test_a_host_s_own_users_have_no_login(tmp_path: Path) -> None:
             ("GET", "/web/tokens"),
             ("POST", "/web/tokens"),
             ("DELETE", "/web/tokens/1"),
+            ("GET", "/web/shares"),
+            ("POST", "/web/shares"),
+            ("DELETE", "/web/shares/1"),
             ("GET", "/web/users"),
         ):
             body: Any = {} if method == "POST" else None

@@ -12,7 +12,7 @@ from datetime import datetime
 import click
 
 from headway.core.errors import HeadwayError, InvalidInput
-from headway.core.policy import Role
+from headway.core.policy import TOKEN_ROLES, Role
 from headway.ports import SystemClock
 from headway.server.data import data_dir
 from headway.server.identity.store import TokenRecord, TokenStore
@@ -59,7 +59,7 @@ def token() -> None:
 @token.command()
 @click.argument("user", callback=_checked(checked_name))
 @click.option("--admin", is_flag=True, help="The same as --role admin.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), help="What it may do [default: user].")
+@click.option("--role", type=click.Choice([role.value for role in TOKEN_ROLES]), help="What it may do [default: user].")
 @click.option("--expires", metavar="TIME", callback=_checked(lifetime), help="Such as 12h, 30d or 2w [default: never].")
 @click.option("--label", callback=_checked(checked_label), default="", help="What it is for.")
 @_data

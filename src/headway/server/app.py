@@ -22,6 +22,7 @@ from headway.server.service import Service
 from headway.server.streams import Streams
 from headway.server.web.assets import ROOT, Assets, to_dashboard
 from headway.server.web.session import Sessions
+from headway.server.web.shares import Shares
 from headway.server.web.tokens import Tokens
 
 
@@ -47,7 +48,7 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
 def routes(service: Service) -> list[BaseRoute]:
     """Every path there is, but those of pages."""
     about, resources, streams = About(service), Resources(service), Streams(service)
-    sessions, tokens = Sessions(service), Tokens(service)
+    sessions, tokens, shares = Sessions(service), Tokens(service), Shares(service)
     return [
         Route("/", about.root),
         Route("/identity", about.identity),
@@ -65,6 +66,8 @@ def routes(service: Service) -> list[BaseRoute]:
         _resource("/web/links", POST=sessions.link),
         _resource("/web/tokens", GET=tokens.list, POST=tokens.create),
         _resource("/web/tokens/{id}", DELETE=tokens.revoke),
+        _resource("/web/shares", GET=shares.list, POST=shares.create),
+        _resource("/web/shares/{id}", DELETE=shares.revoke),
         _resource("/web/users", GET=tokens.users),
     ]
 

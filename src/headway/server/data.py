@@ -1,7 +1,7 @@
 """The data folder: where the server keeps what must outlive it, and where local commands find the same.
 
 DATA/                0700
-  identity.db        users, tokens and sessions of browsers (``server.identity``)
+  identity.db        users, tokens, sessions of browsers and shares (``server.identity``)
   admin.token        the token made at the first start, for commands on this machine
   …                  what the store keeps
 """

@@ -26,10 +26,10 @@ _PATTERNS = [
     # Headers, as a line or as Python shows them: "X-Plex-Token: …", (b'x-plex-token', b'…').
     re.compile(r"(x-plex-token['\"]?\s*[:,]\s*(?:b?['\"])?)[^\s\"']+", re.IGNORECASE),
     re.compile(r"(\bbearer(?:\s|%20|\+)+)[^\s\"'&,]+", re.IGNORECASE),
-    # The code of a one-use link, which stands behind "#" or in a body.
-    re.compile(r"([#?&]link(?:=|%(?:25)*3d))[^&\s\"']+", re.IGNORECASE),
-    # Our own tokens, sessions and links, and JSON Web Tokens, wherever they turn up.
-    re.compile(r"()(?<![A-Za-z0-9_-])hw(?:s?_[0-9a-f]{8}|l)_[A-Za-z0-9_-]+"),
+    # What a one-use link or a shared one opens with, which stands behind "#".
+    re.compile(r"([#?&](?:link|shared)(?:=|%(?:25)*3d))[^&\s\"']+", re.IGNORECASE),
+    # Our own tokens, sessions, shares and links, and JSON Web Tokens, wherever they turn up.
+    re.compile(r"()(?<![A-Za-z0-9_-])hw(?:[sg]?_[0-9a-f]{8}|l)_[A-Za-z0-9_-]+"),
     re.compile(r"()(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 ]
 

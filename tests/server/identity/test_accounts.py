@@ -16,6 +16,7 @@ from headway.server.identity.accounts import TOKENS_PER_USER, Accounts
 from headway.server.identity.grants import Grant, Grants
 from headway.server.identity.identities import Identities
 from headway.server.identity.links import LIFETIME
+from headway.server.identity.shares import SHARE_LIFETIME
 from headway.server.identity.store import DAY, SESSION_LIFETIME, TokenStore
 from tests.server.identity.support import FakeClock, eventually
 
@@ -143,12 +144,47 @@ async def test_a_user_makes_only_so_many_tokens(
         await make()
 
 
+async def test_a_share_is_open_for_a_day_or_as_long_as_it_is_told_and_its_token_lives(
+    accounts: Accounts, identities: Identities, admin: Grant, clock: FakeClock
+) -> None:
+    async def lasting(caller: Grant, lifetime: float | None) -> float:
+        return (await accounts.share(caller, "a", 2, lifetime=lifetime))[1].expires_at - clock.time
+
+    assert [await lasting(admin, each) for each in (None, 60, 30 * DAY)] == [SHARE_LIFETIME, 60, 30 * DAY]
+    token, _ = await accounts.create(admin, role=Role.USER, label="", lifetime=3_600, user="anna")
+    anna = identities.authenticate(token, clock.now())
+    assert anna is not None
+    assert [await lasting(anna, each) for each in (None, 60, 3_600)] == [3_600, 60, 3_600]
+    with pytest.raises(NotAllowed, match="3600 seconds"):
+        await lasting(anna, 3_601)
+    assert len(await accounts.shares(admin)) == 6
+    clock.time += 60
+    assert len(await accounts.shares(admin)) == 4
+
+
+async def test_a_guest_shares_nothing_and_ends_nothing(
+    accounts: Accounts, identities: Identities, admin: Grant
+) -> None:
+    secret, record = await accounts.share(admin, "a", 1, lifetime=None)
+    guest = identities.share(secret)
+    assert guest is not None
+    with pytest.raises(NotAllowed):
+        await accounts.share(guest, "a", 1, lifetime=None)
+    with pytest.raises(NotAllowed):
+        await accounts.unshare(guest, record.id)
+    with pytest.raises(NotAuthenticated):
+        await accounts.log_in(HERE, token=secret)
+    assert identities.share(secret) is guest
+
+
 async def test_who_comes_with_somebody_else_s_token_makes_nothing(accounts: Accounts) -> None:
     signed = Grant(Principal(2, Role.ADMIN), expires_at=3_000_000_000.0)
     with pytest.raises(NotAllowed, match="signed"):
         accounts.make_link(signed)
     with pytest.raises(NotAllowed, match="signed"):
         await accounts.create(signed, role=Role.READER, label="", lifetime=None, user=None)
+    with pytest.raises(NotAllowed, match="signed"):
+        await accounts.share(signed, "a", 2, lifetime=None)
 
 
 async def test_trouble_with_the_database_is_told_without_its_path(

@@ -10,30 +10,39 @@ import pytest
 from headway.core.policy import Role
 from headway.server.data import IDENTITY, DataError
 from headway.server.identity import database
-from headway.server.identity.database import VERSION
+from headway.server.identity.database import STEPS, VERSION
 from headway.server.identity.store import TokenStore
-from headway.server.identity.tokens import digest, new_token
+from headway.server.identity.tokens import digest, new_session, new_token
 from tests.server.identity.support import NOW, at_once
 
 TOKEN = new_token("0123abcd")
+SESSION = new_session("4567cdef")
 BACKUP = f"{IDENTITY}.v1.backup"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """With a database of version 1: one admin with one token, as Headway 0.1 left it."""
+    return made(tmp_path, 1)
+
+
+def made(tmp_path: Path, version: int) -> Path:
+    """A folder with a database of that version: one admin with one token, and what was there as soon as it could be."""
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     path = folder / IDENTITY
     path.touch(mode=0o600)
-    schema = Path(database.__file__).with_name("schema.sql")
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(schema.read_text())
+        for step in STEPS[:version]:
+            db.executescript(Path(database.__file__).with_name(step).read_text())
         with db:
             db.execute("INSERT INTO users VALUES (1, 'admin', 5.0)")
             values = ("0123abcd", digest(TOKEN), 1, "admin", "first start", 5.0, None, None)
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        db.execute("PRAGMA user_version = 1")
+            if version >= 2:
+                opened = ("4567cdef", digest(SESSION), "0123abcd", 5.0, 2 * NOW)
+                db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?)", opened)
+        db.execute(f"PRAGMA user_version = {version}")
     return folder
 
 
@@ -51,6 +60,23 @@ def test_an_older_database_is_brought_up_to_date_and_keeps_what_it_has(folder: P
         assert store.create("anna", Role.USER, now=NOW)[1].user_id == 2
     assert version(folder / IDENTITY) == VERSION
     assert not (folder / "admin.token").exists()  # no second first token
+
+
+@pytest.mark.parametrize("older", range(1, VERSION))
+def test_each_older_version_is_brought_to_one_and_the_same(tmp_path: Path, older: int) -> None:
+    folder, fresh = made(tmp_path, older), tmp_path / "fresh"
+    with closing(TokenStore.open(folder, now=NOW)) as store:
+        assert [record.id for _, record in store.admitted().sessions] == (["4567cdef"] if older >= 2 else [])
+        assert store.open_share("0123abcd", "a", 1, now=NOW, expires_at=NOW + 60) is not None
+    TokenStore.open(fresh, now=NOW).close()
+    assert described(folder / IDENTITY) == described(fresh / IDENTITY)
+    assert version(folder / f"{IDENTITY}.v{older}.backup") == older
+
+
+def described(path: Path) -> tuple[int, list[str]]:
+    """Its version, and all its tables, indexes and triggers."""
+    with closing(sqlite3.connect(path)) as db:
+        return version(path), [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master ORDER BY name")]
 
 
 def test_it_is_copied_first_for_its_owner_alone(folder: Path) -> None:

@@ -13,10 +13,14 @@ from starlette.requests import HTTPConnection
 
 from headway.core.policy import Principal, Role
 from headway.server.data import IDENTITY, admin_token
-from headway.server.identity.grants import Grants
+from headway.server.identity.grants import Grant, Grants
 from headway.server.identity.identities import Identities
+from headway.server.identity.shares import ShareRecord
 from headway.server.identity.store import TokenStore
+from headway.server.identity.tokens import id_of
 from tests.server.identity.support import CLI, FakeClock, eventually
+
+ACTIVITY = "6f7c9a1b-5f56-4009-b7c2-374cd148b67f"
 
 
 @pytest.fixture
@@ -83,6 +87,62 @@ async def test_a_request_is_identified_by_the_token_it_carries(folder: Path, ide
     assert identities.identify(connection([])) is None
     bad_header_good_cookie = [(b"x-plex-token", b"bad"), (b"cookie", b"headway_token=" + token)]
     assert identities.identify(connection(bad_header_good_cookie)) is None
+
+
+async def test_a_guest_is_identified_by_the_header_alone(
+    folder: Path, identities: Identities, clock: FakeClock
+) -> None:
+    token = identities.authenticate(admin_token(folder) or "", clock.now())
+    assert token is not None
+    secret, record = await shared(identities, token.token, clock)
+
+    def guest(headers: list[tuple[bytes, bytes]], query: str = "") -> Grant | None:
+        scope = {"type": "http", "headers": headers, "query_string": query.encode()}
+        return identities.identify(HTTPConnection(scope))
+
+    shown = secret.encode()
+    grant = guest([(b"x-plex-token", b" " + shown)])
+    assert grant is not None
+    assert grant.principal == Principal(7, Role.GUEST, only=ACTIVITY)
+    assert (grant.token, grant.share, grant.expires_at) == (record.token, record.id, record.expires_at)
+    for headers, query in (
+        ([(b"cookie", b"headway_token=" + shown)], ""),
+        ([(b"authorization", b"Bearer " + shown)], ""),
+        ([], f"X-Plex-Token={secret}"),
+        ([(b"x-plex-token", b"")], f"X-Plex-Token={secret}"),
+        ([(b"x-plex-token", secret.replace("hwg", "hw").encode())], ""),
+        ([(b"x-plex-token", secret.replace("hwg", "hws").encode())], ""),
+        ([(b"x-plex-token", f"hwg_00000000{secret[12:]}".encode())], ""),
+        ([(b"x-plex-token", shown[:-1])], ""),
+    ):
+        assert guest(headers, query) is None, (headers, query)
+    assert identities.authenticate(secret, clock.now()) is None, "it is no token"
+
+
+async def test_a_share_ends_by_the_clock_when_it_is_revoked_and_with_its_token(
+    folder: Path, identities: Identities, clock: FakeClock
+) -> None:
+    tokens = [await command(folder, "create", "anna") for _ in range(2)]
+    await eventually(lambda: identities.authenticate(tokens[1], clock.now()) is not None)
+    first, second = (id_of(token) or "" for token in tokens)
+    ended, _ = await shared(identities, first, clock)
+    kept, _ = await shared(identities, second, clock)
+    revoked, record = await shared(identities, second, clock)
+    await identities.use(lambda store: store.close_share(record.id))
+    assert identities.share(revoked) is None
+    await command(folder, "revoke", first)
+    await eventually(lambda: identities.share(ended) is None)
+    assert identities.share(kept) is not None
+    clock.time += 60
+    assert identities.share(kept) is None
+
+
+async def shared(identities: Identities, token: str, clock: FakeClock) -> tuple[str, ShareRecord]:
+    """A share of somebody's activity, for a minute."""
+    now = clock.now()
+    made = await identities.use(lambda store: store.open_share(token, ACTIVITY, 7, now=now, expires_at=now + 60))
+    assert made is not None
+    return made
 
 
 async def test_a_token_made_by_another_process_is_known_soon(

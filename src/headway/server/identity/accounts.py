@@ -1,4 +1,4 @@
-"""Logging in, and what callers may do with tokens: with their own, or with everyone's if they are admins.
+"""Logging in, and what callers may do with tokens and shares: with their own, or with everyone's if they are admins.
 
 Nobody gives rights away that they have not: neither a higher role nor a longer life than their own token's. What is
 somebody else's does not exist, as everywhere.
@@ -16,6 +16,7 @@ from headway.server.identity.attempts import Attempts
 from headway.server.identity.grants import Grant
 from headway.server.identity.identities import Identities
 from headway.server.identity.links import Link, Links
+from headway.server.identity.shares import SHARE_LIFETIME, ShareRecord
 from headway.server.identity.store import TokenRecord, TokenStore, UserRecord
 
 TOKENS_PER_USER = 100
@@ -31,7 +32,7 @@ class Login(NamedTuple):
 
 
 class Accounts:
-    """What the server does to users, tokens and sessions on behalf of its callers."""
+    """What the server does to users, tokens, sessions and shares on behalf of its callers."""
 
     def __init__(self, identities: Identities, clock: Clock) -> None:
         self._identities = identities
@@ -110,9 +111,7 @@ class Accounts:
             require(caller.principal, Action.ADMINISTER)
         require_rights(caller.principal, role)
         now = self._clock.now()
-        expires_at = own.expires_at if lifetime is None else now + lifetime
-        if expires_at > own.expires_at:
-            raise NotAllowed(f"your own token lives for another {math.floor(own.expires_at - now)} seconds, no longer")
+        expires_at = own.expires_at if lifetime is None else _end(own, now, lifetime)
         return await self._identities.use(
             lambda store: store.create(name, role, now=now, label=label, expires_at=expires_at, at_most=TOKENS_PER_USER)
         )
@@ -133,8 +132,53 @@ class Accounts:
 
         await self._identities.use(revoke)
 
+    async def share(
+        self, caller: Grant, activity: str, owner: int, *, lifetime: float | None
+    ) -> tuple[str, ShareRecord]:
+        """Let whoever has the secret look at an activity that the caller sees. ``lifetime`` in seconds; None for a day,
+        or as long as the caller's own token lives if that is less.
+
+        Raises ``NotAllowed``, ``TooMany``.
+        """
+        require(caller.principal, Action.DELEGATE)
+        own, now = self._own_token(caller), self._clock.now()
+        expires_at = now + SHARE_LIFETIME if lifetime is None else _end(own, now, lifetime)
+        made = await self._identities.use(
+            lambda store: store.open_share(own.token, activity, owner, now=now, expires_at=expires_at)
+        )
+        if made is None:
+            raise NotAuthenticated()  # the token was revoked meanwhile
+        return made
+
+    async def shares(self, caller: Grant) -> list[ShareRecord]:
+        """What the caller has shared, and is still to be seen; for an admin what everyone has. Oldest first."""
+        now, admitted = self._clock.now(), await self._identities.use(TokenStore.admitted)
+        records = [record for _, record in admitted.shares if now < record.expires_at]
+        return [record for record in records if visible_to(caller.principal, record.user_id)]
+
+    async def unshare(self, caller: Grant, id: str) -> None:
+        """End a share of the caller's, or anyone's if the caller is an admin. Raises ``NotAllowed``, ``NotFound``: that
+        for foreign ones, too.
+        """
+        require(caller.principal, Action.DELEGATE)
+
+        def close(store: TokenStore) -> None:
+            record = store.share(id)
+            if record is None or not visible_to(caller.principal, record.user_id):
+                raise NotFound("there is no such share")
+            store.close_share(id)
+
+        await self._identities.use(close)
+
     def _own_token(self, caller: Grant) -> Grant:
         grant = self._identities.token(caller.token)
         if grant is None:
             raise NotAllowed("that takes a token of this server's own, and not one that somebody else has signed")
         return grant
+
+
+def _end(own: Grant, now: float, lifetime: float) -> float:
+    """When what is made now ends. Raises ``NotAllowed`` when that would be later than the caller's own token."""
+    if now + lifetime > own.expires_at:
+        raise NotAllowed(f"your own token lives for another {math.floor(own.expires_at - now)} seconds, no longer")
+    return now + lifetime

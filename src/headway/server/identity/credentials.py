@@ -23,6 +23,11 @@ def find_token(headers: Headers, query: QueryParams, cookies: Mapping[str, str])
     return next(filter(None, map(str.strip, _candidates(headers, query, cookies))), None)
 
 
+def is_in_header(connection: HTTPConnection, token: str) -> bool:
+    """Whether a token stands in the ``X-Plex-Token`` header: no link and no foreign page can have put it there."""
+    return token in map(str.strip, connection.headers.getlist(TOKEN))
+
+
 def cookie_of(connection: HTTPConnection) -> str:
     """What the cookie holds; empty without one."""
     return connection.cookies.get(COOKIE, "").strip()

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from headway.server.data import DataError, create_private
+from headway.server.identity.tokens import new_id
 
-STEPS = ("schema.sql", "sessions.sql")
+STEPS = ("schema.sql", "sessions.sql", "shares.sql")
 """What leads from each version to the next, from none at all on."""
 
 VERSION = len(STEPS)
@@ -65,6 +67,13 @@ def prepare(db: sqlite3.Connection, path: Path, first: Callable[[sqlite3.Connect
             f"{path} has version {version}, this Headway knows {VERSION}: "
             "use the newer Headway that made it, or another folder (--data, HEADWAY_DATA)"
         )
+
+
+def free_id(db: sqlite3.Connection, table: Literal["tokens", "sessions", "shares"]) -> str:
+    """A public id that no row of a table has; inside the transaction that will use it."""
+    while db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (id := new_id(),)).fetchone():  # noqa: S608 - constants
+        pass
+    return id
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class Grant(msgspec.Struct, eq=False):
     """Seconds since the epoch."""
     session: str = ""
     """The public id of the browser's session that it belongs to, whose token is ``token``; else empty."""
+    share: str = ""
+    """The public id of what was shared with them, by ``token``; else empty."""
     revoked: bool = False
     """Set by ``Grants.revoke``, never unset: a changed token is a new grant."""
 

@@ -1,4 +1,4 @@
-"""The tokens and sessions that the server knows, in memory, in step with the database."""
+"""The tokens, sessions and shares that the server knows, in memory, in step with the database."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ import msgspec
 from starlette.requests import HTTPConnection
 
 from headway.core.errors import Unavailable
-from headway.core.policy import Principal
+from headway.core.policy import Principal, Role
 from headway.ports import Clock
 from headway.server.data import DataError
-from headway.server.identity.credentials import cookie_of, find_token
+from headway.server.identity.credentials import cookie_of, find_token, is_in_header
 from headway.server.identity.grants import Grant, Grants
+from headway.server.identity.shares import ShareRecord
 from headway.server.identity.store import Admitted, SessionRecord, TokenRecord, TokenStore
-from headway.server.identity.tokens import digest, id_of, session_id_of
+from headway.server.identity.tokens import digest, id_of, session_id_of, share_id_of
 
 if TYPE_CHECKING:
     from headway.server.identity.jwt import Keys
 
-Known = dict[tuple[str, str], tuple[bytes, Grant]]
-"""By token and session, as in their ``Grant``: the digest of what is shown for it, and what that gives."""
+Key = tuple[str, str, str]
+"""Token, session and share, as in their ``Grant``."""
+
+Known = dict[Key, tuple[bytes, Grant]]
+"""The digest of what is shown for it, and what that gives."""
 
 T = TypeVar("T")
 
@@ -48,8 +52,8 @@ class Identities:
         self._clock = clock
         self._keys = keys
         self._known: Known = {}
-        self._sessions: dict[str, str] = {}
-        """The token of each session."""
+        self._sessions: dict[str, Key] = {}
+        self._shares: dict[str, Key] = {}
         # Not the loop's default threads: long operations may hold all of those, and a revocation must not wait.
         self._thread = ThreadPoolExecutor(1, "headway-identity")
         self._trouble = ""
@@ -64,26 +68,33 @@ class Identities:
         return cls(TokenStore.open(folder, now=clock.now()), grants, clock, keys)
 
     def __repr__(self) -> str:
-        return f"<Identities: {len(self._known) - len(self._sessions)} tokens{', in trouble' if self._trouble else ''}>"
+        tokens = len(self._known) - len(self._sessions) - len(self._shares)
+        return f"<Identities: {tokens} tokens{', in trouble' if self._trouble else ''}>"
 
     def identify(self, connection: HTTPConnection) -> Grant | None:
         """Who is calling; None for 401."""
         token = find_token(connection.headers, connection.query_params, connection.cookies)
         if token is None:
             return None
-        if session_id_of(token) is None:
-            return self.authenticate(token, self._clock.now())
-        # It is a cookie's, out of the reach of scripts, and good for nothing where anything else could put it.
-        return self.session(token) if token == cookie_of(connection) else None
+        # Each is good where it belongs alone: a session in a cookie, out of the reach of scripts; a share in the header
+        # that a page of ours sends, and in no address that is logged or followed.
+        if session_id_of(token) is not None:
+            return self.session(token) if token == cookie_of(connection) else None
+        if share_id_of(token) is not None:
+            return self.share(token) if is_in_header(connection, token) else None
+        return self.authenticate(token, self._clock.now())
 
     def session(self, secret: str) -> Grant | None:
         """The grant of a browser's session, if it is one."""
-        id = session_id_of(secret)
-        return None if id is None else self._matching((self._sessions.get(id, ""), id), secret, self._clock.now())
+        return self._matching(self._sessions.get(session_id_of(secret) or ""), secret, self._clock.now())
+
+    def share(self, secret: str) -> Grant | None:
+        """The grant of a guest's secret, if it is one."""
+        return self._matching(self._shares.get(share_id_of(secret) or ""), secret, self._clock.now())
 
     def token(self, id: str) -> Grant | None:
         """The grant of the token with that public id."""
-        known = self._known.get((id, ""))
+        known = self._known.get((id, "", ""))
         return known[1] if known is not None and known[1].valid(self._clock.now()) else None
 
     def authenticate(self, token: str, now: float) -> Grant | None:
@@ -92,12 +103,12 @@ class Identities:
         """
         id = id_of(token)
         if id is not None:
-            return self._matching((id, ""), token, now)
+            return self._matching((id, "", ""), token, now)
         grant = self._keys.grant(token, now) if self._keys is not None else None
         return grant if grant is not None and grant.valid(now) else None
 
-    def _matching(self, key: tuple[str, str], shown: str, now: float) -> Grant | None:
-        hashed, grant = self._known.get(key, (b"", None))
+    def _matching(self, key: Key | None, shown: str, now: float) -> Grant | None:
+        hashed, grant = (b"", None) if key is None else self._known.get(key, (b"", None))
         if not hmac.compare_digest(hashed, digest(shown)):
             return None
         return grant if grant is not None and grant.valid(now) else None
@@ -147,12 +158,14 @@ class Identities:
         grants = [
             *((hashed, _grant(record)) for hashed, record in admitted.tokens),
             *((hashed, _session_grant(record)) for hashed, record in admitted.sessions),
+            *((hashed, _share_grant(record)) for hashed, record in admitted.shares),
         ]
         for known in grants:
-            key = known[1].token, known[1].session
+            key = known[1].token, known[1].session, known[1].share
             same = before.get(key)
             self._known[key] = same if same is not None and _same(same, known) else known
-        self._sessions = {session: token for token, session in self._known if session}
+        self._sessions = {key[1]: key for key in self._known if key[1]}
+        self._shares = {key[2]: key for key in self._known if key[2]}
         for key, known in before.items():
             if self._known.get(key) is not known:
                 self._grants.revoke(known[1])
@@ -174,6 +187,11 @@ def _grant(record: TokenRecord) -> Grant:
 
 def _session_grant(record: SessionRecord) -> Grant:
     return Grant(Principal(record.user_id, record.role, record.user), record.token, record.expires_at, record.id)
+
+
+def _share_grant(record: ShareRecord) -> Grant:
+    guest = Principal(record.owner, Role.GUEST, only=record.activity)
+    return Grant(guest, record.token, record.expires_at, share=record.id)
 
 
 def _same(one: tuple[bytes, Grant], other: tuple[bytes, Grant]) -> bool:

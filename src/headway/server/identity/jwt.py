@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from headway.core.errors import HeadwayError
-from headway.core.policy import Principal, Role
+from headway.core.policy import TOKEN_ROLES, Principal, Role
 from headway.server.identity.grants import Grant
 
 LEEWAY = 5.0
@@ -103,7 +103,7 @@ def _grant(claims: Mapping[str, Any], now: float) -> Grant | None:
     role = claims.get("role", Role.USER.value)
     expires_at = _moment(claims.get("exp"))
     not_before = _moment(claims.get("nbf", 0))
-    if user is None or role not in list(Role) or expires_at is None or not_before is None:
+    if user is None or role not in TOKEN_ROLES or expires_at is None or not_before is None:
         return None
     grant = Grant(Principal(user, Role(role)), expires_at=expires_at)
     return grant if grant.valid(now) and not_before <= now + LEEWAY else None

@@ -1,5 +1,5 @@
-"""Users, tokens and sessions in ``identity.db``: a file of its own, since the command line writes it while a server
-runs.
+"""Users, tokens, sessions and shares in ``identity.db``: a file of its own, since the command line writes it while a
+server runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,8 +23,15 @@ from headway.server.data import (
     make_data_dir,
     write_private,
 )
-from headway.server.identity.database import connect, explained, identity_of, prepare
-from headway.server.identity.tokens import checked_label, checked_name, digest, new_id, new_session, new_token
+from headway.server.identity.database import connect, explained, free_id, identity_of, prepare
+from headway.server.identity.shares import (
+    ShareRecord,
+    admitted_shares,
+    find_share,
+    insert_share,
+    require_room,
+)
+from headway.server.identity.tokens import checked_label, checked_name, digest, new_session, new_token
 
 ADMIN_NAME = "admin"
 PATIENCE = 5.0
@@ -97,6 +104,7 @@ class Admitted(NamedTuple):
 
     tokens: list[tuple[bytes, TokenRecord]]
     sessions: list[tuple[bytes, SessionRecord]]
+    shares: list[tuple[bytes, ShareRecord]]
 
 
 class TokenStore:
@@ -200,9 +208,8 @@ class TokenStore:
         Raises ``DataError``.
         """
         with self._writing() as db:
-            row = db.execute(f"{_SELECT} WHERE t.id = ? AND t.revoked_at IS NULL", (token_id,)).fetchone()
-            token = row and _record(row)
-            if not token or now >= token.expires_at:
+            token = _good(db, token_id, now)
+            if token is None:
                 return None
             _make_room(db, token.user_id, now)
             return _insert_session(db, token, now)
@@ -219,11 +226,36 @@ class TokenStore:
                 "DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE user_id = ?)", (user_id,)
             ).rowcount
 
+    def open_share(
+        self, token_id: str, activity: str, owner: int, *, now: float, expires_at: float
+    ) -> tuple[str, ShareRecord] | None:
+        """Make a share of an activity; its secret cannot be had again. None when the token opens nothing (any more).
+
+        Raises ``TooMany``, ``DataError``.
+        """
+        with self._writing() as db:
+            token = _good(db, token_id, now)
+            if token is None:
+                return None
+            require_room(db, token.user_id, now)
+            return insert_share(db, token, activity, owner, now=now, expires_at=expires_at)
+
+    def share(self, id: str) -> ShareRecord | None:
+        """The share with that public id. Raises ``DataError``."""
+        with explained(self.path):
+            return find_share(self._db, id)
+
+    def close_share(self, id: str) -> None:
+        """End a share, if there is one of that id. Raises ``DataError``."""
+        with self._writing() as db:
+            db.execute("DELETE FROM shares WHERE id = ?", (id,))
+
     def admitted(self) -> Admitted:
-        """What opens something: tokens, and sessions of tokens. Raises ``DataError``."""
+        """What opens something: tokens, and what came of them. Raises ``DataError``."""
         with explained(self.path):
             rows = self._db.execute(_SELECT_SESSIONS).fetchall()
-        return Admitted(self.unrevoked(), [(row[0], _session(row)) for row in rows])
+            shares = admitted_shares(self._db)
+        return Admitted(self.unrevoked(), [(row[0], _session(row)) for row in rows], shares)
 
     def news(self) -> Admitted | None:
         """``admitted()`` at first, after any commit and after the file was replaced; else None.
@@ -277,7 +309,7 @@ def _make_admin(db: sqlite3.Connection, folder: Path, now: float) -> None:
 def _insert(
     db: sqlite3.Connection, user: str, role: Role, now: float, label: str, expires_at: float
 ) -> tuple[str, TokenRecord]:
-    record = TokenRecord(_free_id(db, "tokens"), _user_id(db, user, now), user, role, label, now, expires_at)
+    record = TokenRecord(free_id(db, "tokens"), _user_id(db, user, now), user, role, label, now, expires_at)
     token = new_token(record.id)
     db.execute(
         "INSERT INTO tokens (id, hash, user_id, role, label, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -304,6 +336,13 @@ def _recent(db: sqlite3.Connection, user: str, now: float) -> int:
     return int(count)
 
 
+def _good(db: sqlite3.Connection, id: str, now: float) -> TokenRecord | None:
+    """A token that opens something now."""
+    row = db.execute(f"{_SELECT} WHERE t.id = ? AND t.revoked_at IS NULL", (id,)).fetchone()
+    token = None if row is None else _record(row)
+    return token if token is not None and now < token.expires_at else None
+
+
 def _make_room(db: sqlite3.Connection, user_id: int, now: float) -> None:
     """For one more session of a user."""
     db.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
@@ -316,19 +355,13 @@ def _make_room(db: sqlite3.Connection, user_id: int, now: float) -> None:
 
 def _insert_session(db: sqlite3.Connection, token: TokenRecord, now: float) -> tuple[str, SessionRecord]:
     expires_at = min(now + SESSION_LIFETIME, token.expires_at)
-    record = SessionRecord(_free_id(db, "sessions"), token.id, token.user_id, token.user, token.role, now, expires_at)
+    record = SessionRecord(free_id(db, "sessions"), token.id, token.user_id, token.user, token.role, now, expires_at)
     secret = new_session(record.id)
     db.execute(
         "INSERT INTO sessions (id, hash, token_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
         (record.id, digest(secret), token.id, now, expires_at),
     )
     return secret, record
-
-
-def _free_id(db: sqlite3.Connection, table: Literal["tokens", "sessions"]) -> str:
-    while db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (id := new_id(),)).fetchone():  # noqa: S608 - constants
-        pass
-    return id
 
 
 def _null(moment: float) -> float | None:

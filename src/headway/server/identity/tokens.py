@@ -19,6 +19,9 @@ that the comparison itself can take constant time; and who comes upon a leaked t
 SESSION = re.compile(r"hws_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
 """A browser's session looks alike, and is told apart: it opens nothing but where a cookie stands."""
 
+SHARE = re.compile(r"hwg_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+"""A guest's secret, which is in a link: it opens one activity, and counts only as the header that a page sends."""
+
 USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}")
 MAX_LABEL = 256
 
@@ -36,6 +39,11 @@ def new_token(id: str) -> str:
 def new_session(id: str) -> str:
     """A session's secret with that public id."""
     return f"hws_{id}_{secrets.token_urlsafe(32)}"
+
+
+def new_share(id: str) -> str:
+    """A guest's secret with that public id."""
+    return f"hwg_{id}_{secrets.token_urlsafe(32)}"
 
 
 def new_link() -> str:
@@ -57,6 +65,12 @@ def id_of(token: str) -> str | None:
 def session_id_of(secret: str) -> str | None:
     """The public id in a session's secret; None when it is none."""
     match = SESSION.fullmatch(secret)
+    return match and match[1]
+
+
+def share_id_of(secret: str) -> str | None:
+    """The public id in a guest's secret; None when it is none."""
+    match = SHARE.fullmatch(secret)
     return match and match[1]
 
 

@@ -33,7 +33,8 @@ take JSON, and answer JSON to `*/*`. Errors are JSON or HTML likewise. A path th
 `Allow`.
 
 **Who.** A token of role *admin* sees and may do everything; *user* sees, starts, reports on and cancels its own;
-*reporter* does not cancel; *reader* only reads. What is somebody else's does not exist for you: 404.
+*reporter* does not cancel; *reader* only reads. What is somebody else's does not exist for you: 404. A *guest* has the
+secret of a share instead of a token, and sees one activity.
 
 **Text** is cleaned on its way in, then measured: NFC, line breaks become a space, other control characters and halves
 of characters become `�`, marks that turn the direction of writing vanish.

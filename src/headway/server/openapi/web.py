@@ -1,15 +1,17 @@
-"""The paths that pages of this server use: logging in, tokens, users."""
+"""The paths that pages of this server use: logging in, tokens, users, shares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from headway.core.policy import Action, Role
+from headway.core.policy import TOKEN_ROLES, Action, Role
 from headway.server.identity.attempts import BURST, PAUSE
 from headway.server.identity.credentials import COOKIE
 from headway.server.identity.links import LIFETIME
+from headway.server.identity.shares import MAX_SHARE_LIFETIME, SHARE_LIFETIME, SHARES_PER_USER
 from headway.server.identity.store import SESSION_LIFETIME
 from headway.server.identity.tokens import MAX_LABEL, MAX_LIFETIME, USER_NAME
+from headway.server.openapi import samples
 from headway.server.openapi.bodies import body
 from headway.server.openapi.parts import (
     JSON,
@@ -26,15 +28,17 @@ from headway.server.openapi.parts import (
 )
 from headway.server.openapi.refusals import refusals
 from headway.server.web.session import MAX_SECRET
+from headway.wire import rules
 
 _TAG = "Pages"
 _TIME = "Seconds since the epoch."
 _ID = parameter("path", "id", "The public id of a token.", {"type": "string", "minLength": 1}, required=True)
+_SHARE_ID = parameter("path", "id", "The public id of a share.", {"type": "string", "minLength": 1}, required=True)
 _COOKIE = header(
     f"The session, as cookie `{COOKIE}`: `HttpOnly`, `SameSite=Strict`, `Secure` over TLS.", {"type": "string"}
 )
 _FORGET = header("Has the browser forget its cookie, if it sent one.", {"type": "string"}, always=False)
-_ROLE: Node = {"enum": [role.value for role in Role]}
+_ROLE: Node = {"enum": [role.value for role in TOKEN_ROLES]}
 _NO_LOGIN = "Where a host application says who is calling, there is no such thing: 404."
 
 
@@ -76,7 +80,36 @@ def components() -> Mapping[str, Node]:
         "Tokens": record({"tokens": {"type": "array", "items": schema("Token")}}, ("tokens",)),
         "NewToken": record(_asked(), closed=True),
         "MadeToken": record(made, ("token", *lasting)),
+        **_shares(),
         "Users": record({"users": {"type": "array", "items": record(user, tuple(user))}}, ("users",)),
+    }
+
+
+def _shares() -> Mapping[str, Node]:
+    expires: Node = {"type": "number", "description": f"{_TIME} Never later than the token that it was made with."}
+    uuid = {"type": "string", "format": "uuid", "description": "The activity."}
+    share: dict[str, Node] = {
+        "id": {"type": "string", "description": "Its public id; no secret."},
+        "uuid": uuid,
+        "userID": {"type": "integer", "description": "Who shared it."},
+        "userName": {"type": "string"},
+        "createdAt": {"type": "number", "description": _TIME},
+        "expiresAt": expires,
+    }
+    secret = {"type": "string", "description": "What opens it, as the header `X-Plex-Token`: it is not shown again."}
+    made = {"id": share["id"], "secret": secret, "uuid": uuid, "expiresAt": expires}
+    lifetime = {
+        "type": "number",
+        "minimum": 1,
+        "maximum": MAX_SHARE_LIFETIME,
+        "description": f"Seconds, at most until the caller's own token expires. Default: {SHARE_LIFETIME:g}, or until "
+        "then if that is sooner.",
+    }
+    return {
+        "Share": record(share, tuple(share)),
+        "Shares": record({"shares": {"type": "array", "items": schema("Share")}}, ("shares",)),
+        "NewShare": record({"uuid": matching(rules.UUID), "expiresIn": lifetime}, ("uuid",), closed=True),
+        "MadeShare": record(made, tuple(made)),
     }
 
 
@@ -111,7 +144,7 @@ def _asked() -> Mapping[str, Node]:
 
 def paths() -> Mapping[str, Node]:
     """The session of a browser, and what opens the server."""
-    session, tokens, users = _get_session(), _list_tokens(), _list_users()
+    session, tokens, users, shares = _get_session(), _list_tokens(), _list_users(), _list_shares()
     return {
         "/web/session": {
             "get": session,
@@ -123,6 +156,8 @@ def paths() -> Mapping[str, Node]:
         "/web/links": {"post": _make_link()},
         "/web/tokens": {"get": tokens, "head": without_body(tokens), "post": _make_token()},
         "/web/tokens/{id}": {"delete": _revoke_token()},
+        "/web/shares": {"get": shares, "head": without_body(shares), "post": _make_share()},
+        "/web/shares/{id}": {"delete": _revoke_share()},
         "/web/users": {"get": users, "head": without_body(users)},
     }
 
@@ -232,4 +267,42 @@ def _list_users() -> Node:
         f"Needs a role of admin. {_NO_LOGIN}",
         {200: response("Everyone.", {JSON: media("Users")})},
         refusals(401, 404),
+    )
+
+
+def _list_shares() -> Node:
+    return operation(
+        "listShares",
+        _TAG,
+        "List what is shared",
+        f"What the caller has shared and is still open, for an admin what everyone has. {_NO_LOGIN}",
+        {200: response("The shares.", {JSON: media("Shares")})},
+        refusals(401, 404),
+    )
+
+
+def _make_share() -> Node:
+    return operation(
+        "makeShare",
+        _TAG,
+        "Share one activity",
+        "Whoever has the secret sees this activity by `GET /activities/{uuid}`, and nothing else: every other uuid is "
+        "404, every other request 403. It counts as the header `X-Plex-Token` alone. The dashboard shows the activity "
+        "at `web/#shared=SECRET&uuid=UUID`; no browser sends what stands behind the `#`. A share ends with its token. "
+        f"At most {SHARES_PER_USER} of a user are open. Needs a role of admin or user. {_NO_LOGIN}",
+        {201: response("The share.", {JSON: media("MadeShare")})},
+        refusals(401, 404, 429),
+        requestBody=body("NewShare", week={"uuid": samples.LOADING.uuid, "expiresIn": 604_800}),
+    )
+
+
+def _revoke_share() -> Node:
+    return operation(
+        "revokeShare",
+        _TAG,
+        "End a share",
+        "One's own, or anyone's as an admin. It shows nothing any more within a second. Needs a role of admin or user.",
+        {204: response("It opens nothing any more.")},
+        refusals(401, 404),
+        parameters=[_SHARE_ID],
     )

@@ -54,12 +54,16 @@ class Sessions:
 
     async def end(self, request: Request) -> Response:
         """``DELETE /web/session``: log out this browser; nothing happens where it is not logged in."""
-        await accounts_of(self._service).log_out(cookie_of(request))
+        accounts = accounts_of(self._service)
+        permitted(request, Action.READ)
+        await accounts.log_out(cookie_of(request))
         return _forgotten(request, Response(status_code=204))
 
     async def end_all(self, request: Request) -> Response:
         """``DELETE /web/sessions``: log out all browsers of this user."""
-        ended = await accounts_of(self._service).log_out_everywhere(grant_of(request))
+        accounts = accounts_of(self._service)
+        permitted(request, Action.READ)
+        ended = await accounts.log_out_everywhere(grant_of(request))
         return _forgotten(request, document({"ended": ended}))
 
     async def link(self, request: Request) -> Response:

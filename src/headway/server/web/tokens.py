@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headway.core.errors import InvalidInput
-from headway.core.policy import Action, Role
+from headway.core.policy import TOKEN_ROLES, Action, Role
 from headway.server.answers import grant_of, json_body, permitted
 from headway.server.identity.accounts import Accounts
 from headway.server.identity.store import TokenRecord
@@ -112,6 +112,6 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _role(value: object) -> Role:
-    if not isinstance(value, str) or value not in tuple(Role):
-        raise rules.broken("role", f"must be one of {', '.join(Role)}", value)
+    if not isinstance(value, str) or value not in TOKEN_ROLES:
+        raise rules.broken("role", f"must be one of {', '.join(TOKEN_ROLES)}", value)
     return Role(value)
