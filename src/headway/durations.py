@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from headway.core.activity import Activity, State
 from headway.core.errors import HeadwayError
 from headway.core.estimate import Expectation, expectation
+from headway.core.narrowing import Narrowing
 from headway.ports import HistoryQuery, Store
 
 RUNS = 50
@@ -40,8 +41,9 @@ class Durations:
             known.append(_duration(activity))
 
     async def _read(self, owner: int, type: str) -> deque[float]:
+        wanted = Narrowing(type=type, state=State.SUCCEEDED)
         try:
-            past = await self._store.history(HistoryQuery(owner, type, State.SUCCEEDED, limit=RUNS))
+            past = await self._store.history(HistoryQuery(owner, wanted, limit=RUNS))
         except HeadwayError:  # the start itself will say what is wrong with the store
             return deque()
         known = self._known[owner, type] = deque(map(_duration, reversed(past)), maxlen=RUNS)

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from headway.core.activity import Activity, State
+from headway.core.narrowing import Narrowing
 from headway.core.policy import Scope, visible
 
 
@@ -48,8 +49,7 @@ class HistoryQuery(msgspec.Struct, frozen=True):
     """Which ended activities to list, newest first."""
 
     scope: Scope
-    type: str | None = None
-    state: State | None = None
+    narrowing: Narrowing = Narrowing()
     before: int | None = None
     """Only those whose end has a smaller revision."""
     limit: int = 50
@@ -58,9 +58,8 @@ class HistoryQuery(msgspec.Struct, frozen=True):
         """Whether an ended activity is one of them, if there is room."""
         return (
             visible(activity, self.scope)
-            and (self.type is None or activity.type == self.type)
-            and (self.state is None or activity.state is self.state)
             and (self.before is None or activity.revision < self.before)
+            and self.narrowing.admits(activity)
         )
 
 

@@ -35,7 +35,29 @@ def test_pages_are_put_together_up_to_the_limit(tmp_path: Path) -> None:
 def test_it_can_be_narrowed(tmp_path: Path) -> None:
     with ScriptedServer(lambda asked: listed()) as server:
         invoke(tmp_path, "history", "--type", "a.b", "--state", "lost", "--limit", "7", "--url", server.url)
+        invoke(
+            tmp_path,
+            "history",
+            "--text",
+            "x y",
+            "--owner",
+            "2",
+            "--about",
+            "a=1=2",
+            "--about",
+            "b=",
+            "--url",
+            server.url,
+        )
     assert server.asked[0].query == {"type": "a.b", "state": "lost", "limit": "7"}
+    assert server.asked[1].query == {"q": "x y", "userID": "2", "Context.a": "1=2", "Context.b": "", "limit": "20"}
+
+
+def test_what_it_is_about_has_a_name_and_a_value(tmp_path: Path) -> None:
+    for wrong in ("a", "=1", ""):
+        result = invoke(tmp_path, "history", "--about", wrong)
+        assert result.exit_code == 2
+        assert "KEY=VALUE" in result.output
 
 
 def test_only_ends_are_states_here(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from headway.core import lifecycle
 from headway.core.activity import Activity
+from headway.core.narrowing import Narrowing
 from headway.core.policy import Scope
 from headway.core.view import View
 from headway.live import Feed
@@ -14,7 +15,6 @@ from headway.server.cursors import Cursors
 from headway.server.packing import FRAMINGS
 from headway.server.rows import Rows
 from headway.wire.formats import Format
-from headway.wire.narrowing import Narrowing
 from headway.wire.plex import encode_row
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import pytest
 
 from headway.core.activity import Activity
+from headway.core.narrowing import Narrowing
 from headway.core.policy import EVERYTHING
 from headway.core.view import View
 from headway.live import Feed
 from headway.server.lists import Lists
 from headway.server.rows import Rows
 from headway.wire.formats import Format
-from headway.wire.narrowing import Narrowing
 from tests.server.whole import Whole
 from tests.wire.strategies import an_activity
 

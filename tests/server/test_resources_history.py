@@ -58,6 +58,23 @@ async def test_filters_by_type_and_state() -> None:
         assert (await page(whole, "?state=running"))[0] == []
 
 
+async def test_searches_and_filters_by_context_and_owner_as_lists_do() -> None:
+    async with in_memory() as whole:
+        films = await ended(whole, 2, title="Scan Films", Context={"section": 3, "done": True})
+        music = await ended(whole, 1, title="Scan music", Context={"section": "4", "path": "/FILMS"})
+        his = await ended(whole, 1, "bob", title="films")
+        assert (await page(whole, "?q=films"))[0] == [*music, *films]
+        assert (await page(whole, "?q=scan%20films"))[0] == films
+        assert (await page(whole, "?Context.section=3&Context.done=true"))[0] == films
+        assert (await page(whole, "?q=films", "admin"))[0] == [*his, *music, *films]
+        assert (await page(whole, "?q=films&userID=3", "admin"))[0] == his
+        assert (await page(whole, "?userID=2"))[0] == [*music, *films]
+        assert await page(whole, "?userID=3") == await page(whole, "?userID=99") == ([], "")
+        first, cursor = await page(whole, "?q=films&limit=2")
+        assert first == [*music, films[0]]
+        assert await page(whole, f"?q=films&limit=2&before={cursor}") == (films[1:], "")
+
+
 async def test_a_cursor_is_good_for_history_and_its_owner_only(whole: Whole) -> None:
     await ended(whole, 2)
     await ended(whole, 2, "bob")
@@ -75,7 +92,9 @@ async def test_a_cursor_is_good_for_history_and_its_owner_only(whole: Whole) -> 
     assert (await whole.ask("GET", f"/activities/history?before={cursor}", "admin", [JSON])).status == 400
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "limit=1.5", "state=x", "type=", "before=%20"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=501", "limit=x", "limit=1.5", "state=x", "type=", "before=%20", "userID=x", "userID="]
+)
 async def test_a_bad_argument_is_400_and_named_and_an_empty_one_absent(whole: Whole, query: str) -> None:
     answer = await whole.ask("GET", f"/activities/history?{query}", "alice", [JSON])
     if query.endswith("="):

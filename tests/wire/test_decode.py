@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.core.activity import Activity, Scalar
+from headway.core.scalars import shown
 from headway.wire.decode import decode_identity, decode_list, decode_one, row_from
 from headway.wire.errors import Unreadable
 from headway.wire.formats import Format
 from headway.wire.row import Row, row_of
-from headway.wire.xml import shown
 from tests.wire.strategies import UUID, activities, an_activity, listed
 
 JSON, XML = Format.JSON.content_type, Format.XML.content_type

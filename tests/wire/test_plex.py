@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from headway.core.activity import Activity, CancelRequest, State
 from headway.core.progress import Children, Progress
+from headway.core.scalars import shown
 from headway.core.view import Kind
 from headway.wire import row
 from headway.wire.formats import Format
 from headway.wire.plex import encode_list, encode_notification, encode_row
 from headway.wire.row import Row
-from headway.wire.xml import shown
 from tests.wire.strategies import UUID, activities, an_activity, listed
 
 EPG = an_activity(

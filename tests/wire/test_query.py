@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from headway.core.activity import State
 from headway.core.errors import InvalidInput
+from headway.core.narrowing import EVERYTHING, Narrowing
 from headway.wire import query
-from headway.wire.narrowing import EVERYTHING, Narrowing
 from headway.wire.prefer import Preferences, parse_prefer
 from headway.wire.query import HistoryPage
 from tests.wire.strategies import UUID, an_activity
@@ -38,9 +38,10 @@ def test_a_list_is_narrowed_by_all_that_is_given() -> None:
         ("q", "Straße"),
         ("Context.b", "2"),
         ("Context.a", ""),
+        ("userID", "7"),
     ]
     assert query.list_narrowing(arguments) == Narrowing(
-        type="a.b", state=State.CANCELLING, parent=UUID, text="strasse", context=(("a", ""), ("b", "2"))
+        type="a.b", state=State.CANCELLING, parent=UUID, text="strasse", context=(("a", ""), ("b", "2")), owner=7
     )
 
 
@@ -57,8 +58,8 @@ def test_narrowings_that_want_the_same_share_a_key() -> None:
 
 
 def test_a_page_of_history() -> None:
-    arguments = [("type", "a"), ("state", "lost"), ("before", "abc-_="), ("limit", "500")]
-    assert query.history_page(arguments) == HistoryPage("a", State.LOST, "abc-_=", 500)
+    arguments = [("type", "a"), ("state", "lost"), ("q", "X"), ("before", "abc-_="), ("limit", "500")]
+    assert query.history_page(arguments) == HistoryPage(Narrowing(type="a", state=State.LOST, text="x"), "abc-_=", 500)
 
 
 def test_a_known_state_is_any_state_or_none() -> None:
@@ -72,6 +73,12 @@ def test_a_known_state_is_any_state_or_none() -> None:
         (query.list_narrowing, "type", "a b"),
         (query.list_narrowing, "state", "sleeping"),
         (query.list_narrowing, "parentUUID", "x"),
+        (query.list_narrowing, "userID", "0"),
+        (query.list_narrowing, "userID", "-1"),
+        (query.list_narrowing, "userID", "1.0"),
+        (query.list_narrowing, "userID", "\u0663"),
+        (query.list_narrowing, "userID", "9" * 16),
+        (query.list_narrowing, "userID", "9" * 5000),
         (query.list_narrowing, "q", "x" * 257),
         (query.list_narrowing, "Context.1a", "x"),
         (query.list_narrowing, "Context.", "x"),
@@ -158,6 +165,8 @@ ABOUT = an_activity(
         [("q", "MÜSLI")],
         [("q", "birthday")],
         [("q", "test.w")],
+        [("q", "0.5")],
+        [("userID", str(ABOUT.owner))],
         [("Context.id", "7")],
         [("Context.flag", "true")],
         [("Context.flag", "1")],
@@ -181,6 +190,8 @@ def test_what_is_asked_for_is_admitted(arguments: query.Arguments) -> None:
         [("state", "cancelling")],
         [("parentUUID", UUID.replace("c", "d"))],
         [("q", "muesli")],
+        [("q", "true")],
+        [("userID", "999")],
         [("Context.id", "8")],
         [("Context.id", "")],
         [("Context.flag", "0")],

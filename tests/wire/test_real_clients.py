@@ -22,6 +22,7 @@ from plexapi.utils import parseXMLString
 
 from headway.core.activity import Activity, Scalar
 from headway.core.errors import NotAuthenticated
+from headway.core.scalars import shown
 from headway.core.view import Kind
 from headway.wire import sse, websocket
 from headway.wire.errors import encode_error
@@ -30,7 +31,6 @@ from headway.wire.plex import encode_row
 from headway.wire.row import row_of
 from headway.wire.server import Server, encode_identity, encode_root
 from headway.wire.sse import ResyncReason
-from headway.wire.xml import shown
 from tests.wire.strategies import UUID, activities, an_activity, listed
 
 SERVER = Server(

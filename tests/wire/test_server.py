@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
+from headway.core.scalars import shown
 from headway.wire.decode import decode_identity
 from headway.wire.formats import Format
 from headway.wire.server import Server, encode_identity, encode_root
-from headway.wire.xml import shown
 
 SERVER = Server(
     machine_identifier="0123456789abcdef0123456789abcdef01234567",

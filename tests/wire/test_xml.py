@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.core.scalars import shown
 from headway.wire import xml
 from headway.wire.errors import Unreadable
 from tests.wire.strategies import clean_text, keys, scalars
@@ -17,7 +18,7 @@ from tests.wire.strategies import clean_text, keys, scalars
 @given(st.dictionaries(keys, scalars))
 def test_any_attributes_are_read_back_by_every_parser(attributes: dict[str, str]) -> None:
     document = xml.DECLARATION + xml.element("A", attributes.items(), [xml.element("B", attributes.items())])
-    expected = {key: xml.shown(value) for key, value in attributes.items()}
+    expected = {key: shown(value) for key, value in attributes.items()}
     root = ElementTree.fromstring(document)
     assert (root.attrib, root[0].attrib) == (expected, expected)
     assert xml.parse(document) == ("A", {**expected, "B": expected.get("B", [expected])})
@@ -42,7 +43,7 @@ def test_white_space_within_an_attribute_is_kept() -> None:
     [("x", "x"), (True, "1"), (False, "0"), (3, "3"), (12.0, "12"), (0.5, "0.5"), (1e-7, "1e-7"), (1e300, "1e300")],
 )
 def test_values_are_shown_as_json_writes_them_but_booleans_as_digits(value: str | float, text: str) -> None:
-    assert xml.shown(value) == text
+    assert shown(value) == text
 
 
 def test_elements_of_a_name_are_a_list() -> None:

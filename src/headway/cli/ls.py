@@ -10,7 +10,7 @@ from headway.cli.connection import Connection, connecting, json_option
 
 @click.command()
 @click.option("--type", metavar="TYPE", shell_complete=complete_type, help="Only activities of this type.")
-@click.option("--text", metavar="TEXT", help="Only those with this in their title, subtitle or type.")
+@click.option("--text", metavar="TEXT", help="Only those with this in their title, subtitle, type or context.")
 @connecting
 @json_option
 def ls(connection: Connection, type: str | None, text: str | None, as_json: bool) -> None:

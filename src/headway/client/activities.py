@@ -40,15 +40,16 @@ class Activities:
         type: str | None = None,
         state: State | None = None,
         parent: str | None = None,
+        owner: int | None = None,
         text: str | None = None,
         context: Mapping[str, str] | None = None,
     ) -> Page:
         """What is live, in order of start.
 
-        ``text``: part of title, subtitle or type. ``context``: members it must have. A Plex server gives
-        the whole list, which is then narrowed here.
+        ``owner``: a user id, for admins. ``text``: part of title, subtitle, type or a value of the context.
+        ``context``: members it must have. A Plex server gives the whole list, which is then narrowed here.
         """
-        call = calls.list_activities(type=type, state=state, parent=parent, text=text, context=context)
+        call = calls.list_activities(type=type, state=state, parent=parent, owner=owner, text=text, context=context)
         return self._driver.send(call)
 
     def get(self, uuid: str) -> Row:
@@ -60,11 +61,21 @@ class Activities:
         *,
         type: str | None = None,
         state: State | None = None,
+        parent: str | None = None,
+        owner: int | None = None,
+        text: str | None = None,
+        context: Mapping[str, str] | None = None,
         limit: int | None = None,
         before: str | None = None,
     ) -> Page:
-        """A page of what has ended, newest first. ``before``: the cursor of the page before."""
-        return self._driver.send(calls.history(type=type, state=state, limit=limit, before=before))
+        """A page of what has ended, newest first. ``before``: the cursor of the page before.
+
+        The rest is as of ``list``.
+        """
+        call = calls.history(
+            type=type, state=state, parent=parent, owner=owner, text=text, context=context, limit=limit, before=before
+        )
+        return self._driver.send(call)
 
     def cancel(self, uuid: str, *, wait: float | None = None, force: bool = False) -> Cancelled:
         """Ask an activity to stop. ``wait``: seconds to wait until it has. ``force``: give it up as lost (admins)."""

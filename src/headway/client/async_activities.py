@@ -41,11 +41,12 @@ class AsyncActivities:
         type: str | None = None,
         state: State | None = None,
         parent: str | None = None,
+        owner: int | None = None,
         text: str | None = None,
         context: Mapping[str, str] | None = None,
     ) -> Page:
         """See ``Activities.list``."""
-        call = calls.list_activities(type=type, state=state, parent=parent, text=text, context=context)
+        call = calls.list_activities(type=type, state=state, parent=parent, owner=owner, text=text, context=context)
         return await self._driver.send(call)
 
     async def get(self, uuid: str) -> Row:
@@ -57,11 +58,18 @@ class AsyncActivities:
         *,
         type: str | None = None,
         state: State | None = None,
+        parent: str | None = None,
+        owner: int | None = None,
+        text: str | None = None,
+        context: Mapping[str, str] | None = None,
         limit: int | None = None,
         before: str | None = None,
     ) -> Page:
         """See ``Activities.history``."""
-        return await self._driver.send(calls.history(type=type, state=state, limit=limit, before=before))
+        call = calls.history(
+            type=type, state=state, parent=parent, owner=owner, text=text, context=context, limit=limit, before=before
+        )
+        return await self._driver.send(call)
 
     async def cancel(self, uuid: str, *, wait: float | None = None, force: bool = False) -> Cancelled:
         """See ``Activities.cancel``."""

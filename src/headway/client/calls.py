@@ -54,12 +54,15 @@ def list_activities(
     type: str | None = None,
     state: State | None = None,
     parent: str | None = None,
+    owner: int | None = None,
     text: str | None = None,
     context: Mapping[str, str] | None = None,
 ) -> Call[Page]:
-    """What is live. ``text``: part of title, subtitle or type. ``context``: members it must have."""
-    query = _query(type=type, state=state, parentUUID=parent, q=text) + _context(context)
-    wanted = Narrowing(type=type, state=state, parent=parent, text=text, context=context)
+    """What is live. ``owner``: a user id, for admins. ``text``: part of title, subtitle, type or a value of the
+    context. ``context``: members it must have.
+    """
+    query = _query(type=type, state=state, parentUUID=parent, userID=owner, q=text) + _context(context)
+    wanted = Narrowing(type=type, state=state, parent=parent, owner=owner, text=text, context=context)
     return Call(Request(path=ACTIVITIES, query=query, largest=MAX_ANSWER), partial(_list, wanted))
 
 
@@ -77,11 +80,16 @@ def history(
     *,
     type: str | None = None,
     state: State | None = None,
+    parent: str | None = None,
+    owner: int | None = None,
+    text: str | None = None,
+    context: Mapping[str, str] | None = None,
     limit: int | None = None,
     before: str | None = None,
 ) -> Call[Page]:
-    """What has ended, newest first. ``before``: the cursor of the page before."""
-    query = _query(type=type, state=state, limit=limit, before=before)
+    """What has ended, newest first. ``before``: the cursor of the page before. The rest as of ``list_activities``."""
+    query = _query(type=type, state=state, parentUUID=parent, userID=owner, q=text, limit=limit, before=before)
+    query += _context(context)
     return Call(Request(path=f"{ACTIVITIES}/history", query=query, largest=MAX_ANSWER), _page)
 
 

@@ -12,13 +12,13 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from headway.core.narrowing import Narrowing
 from headway.core.policy import Scope
 from headway.core.view import Event, Kind, Resync
 from headway.live import Feed
 from headway.server.cursors import Cursors
 from headway.server.rows import Rows
 from headway.wire.formats import Format
-from headway.wire.narrowing import Narrowing
 from headway.wire.sse import ResyncReason
 
 Frames = Sequence[bytes]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from headway.core.narrowing import EVERYTHING, Narrowing
 from headway.core.policy import Scope
 from headway.live import Feed
 from headway.server.rows import Rows
 from headway.wire.formats import Format
-from headway.wire.narrowing import EVERYTHING, Narrowing
 
 CAPACITY = 64 * 1024 * 1024
 """Bytes of lists that are kept; those asked for longest ago go first."""

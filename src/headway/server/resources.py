@@ -140,7 +140,7 @@ class Resources:
             before = self._service.cursors.open(principal.scope, page.before, "history")
             if before is None:
                 raise InvalidInput("before: must be a cursor that this server gave with a page of history")
-        found = await self._activities.history(HistoryQuery(principal.scope, page.type, page.state, before, page.limit))
+        found = await self._activities.history(HistoryQuery(principal.scope, page.narrowing, before, page.limit))
         headers = {}
         if len(found) == page.limit:
             headers[CURSOR] = self._service.cursors.seal(principal.scope, found[-1].revision, "history")

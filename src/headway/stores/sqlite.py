@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,8 +115,16 @@ class SqliteStore(Alone):
         return await self._call(lambda: self._ledger.get(uuid))
 
     async def history(self, query: HistoryQuery) -> list[Activity]:
-        """See ``Store.history``."""
-        return await self._call(lambda: self._database.history(query))
+        """See ``Store.history``. One job a chunk, so that commits get in between."""
+        found: list[Activity] = []
+        before = query.before
+        while len(found) < query.limit:
+            chunk = msgspec.structs.replace(query, before=before)
+            admitted, before = await self._call(partial(self._database.history, chunk))
+            found += admitted
+            if before is None:
+                break
+        return found[: query.limit]
 
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``. One transaction a chunk, so that commits get in between."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from headway.core.activity import Activity
+from headway.core.narrowing import Narrowing
 from headway.core.policy import EVERYTHING, SYSTEM_USER
 from headway.ports import HistoryQuery
 from headway.stores import StoreError
@@ -31,6 +32,9 @@ LOG, SHORT_LOG = 1_000, 100
 
 PRUNE_CHUNK = 1_000
 """Rows deleted in one transaction: commits wait at most that long."""
+
+SEARCH_CHUNK = 1_000
+"""Records that are looked through at once for what no column tells: commits wait at most that long."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Activity).decode
@@ -113,22 +117,23 @@ class Database:
         )
         return dict(rows.fetchall())
 
-    def history(self, query: HistoryQuery) -> list[Activity]:
-        """Ended records, newest end first."""
+    def history(self, query: HistoryQuery) -> tuple[list[Activity], int | None]:
+        """Ended records, newest end first, out of the next chunk; before which revision to go on, None at the end."""
+        wanted = query.narrowing
         where, values = ["ended_at IS NOT NULL"], list[str | int]()
         where.append("owner <> ?" if query.scope is EVERYTHING else "owner = ?")
         values.append(SYSTEM_USER if query.scope is EVERYTHING else query.scope)
-        if query.type is not None:
-            where.append("type = ?")
-            values.append(query.type)
-        if query.state is not None:
-            where.append("state = ?")
-            values.append(query.state.value)
-        if query.before is not None:
-            where.append("revision < ?")
-            values.append(query.before)
+        state = None if wanted.state is None else wanted.state.value
+        columns = {"owner =": wanted.owner, "type =": wanted.type, "state =": state, "revision <": query.before}
+        for comparison, value in columns.items():
+            if value is not None:
+                where.append(f"{comparison} ?")
+                values.append(value)
+        in_columns = Narrowing(type=wanted.type, state=wanted.state, owner=wanted.owner)
+        chunk = query.limit if wanted == in_columns else SEARCH_CHUNK
         sql = f"SELECT record FROM activity WHERE {' AND '.join(where)} ORDER BY revision DESC LIMIT ?"
-        return self._records(sql, (*values, query.limit))
+        records = self._records(sql, (*values, chunk))
+        return list(filter(query.admits, records)), records[-1].revision if len(records) == chunk else None
 
     def prune(self, before: float, keep: int) -> int:
         """Delete a chunk of the oldest ended records: those before that time and those beyond ``keep``."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-
-import msgspec
+from typing import Any
 
 from headway.core import lifecycle
 from headway.core.activity import Activity, State
 from headway.core.lifecycle import Report
+from headway.core.narrowing import Narrowing
 from headway.core.policy import EVERYTHING, Scope
 from headway.ports import HistoryQuery, Snapshot, Store, Write
 
@@ -44,9 +44,16 @@ class Opened:
         """Commit a batch."""
         return await self.store.commit(writes)
 
-    async def start(self, uuid: str, owner: int = 1, at: float = AT, type: str = "t") -> Activity:
+    async def start(
+        self,
+        uuid: str,
+        owner: int = 1,
+        at: float = AT,
+        type: str = "t",
+        report: Report = Report(),  # noqa: B008 - frozen
+    ) -> Activity:
         """A committed new activity."""
-        return await self._committed(starting(uuid, owner, at, type))
+        return await self._committed(starting(uuid, owner, at, type, report))
 
     async def change(self, changed: Activity, before: Activity, *, durable: bool = True) -> Activity:
         """A committed change."""
@@ -60,9 +67,11 @@ class Opened:
         """A committed activity that has ended already."""
         return await self.end(await self.start(uuid, owner, at), at, state)
 
-    async def history(self, scope: Scope = EVERYTHING, limit: int = 50, **narrowed: object) -> list[str]:
-        """The ids of ended activities."""
-        query = msgspec.structs.replace(HistoryQuery(scope, limit=limit), **narrowed)
+    async def history(
+        self, scope: Scope = EVERYTHING, limit: int = 50, before: int | None = None, **narrowed: Any
+    ) -> list[str]:
+        """The ids of ended activities; ``narrowed`` as ``Narrowing`` says."""
+        query = HistoryQuery(scope, Narrowing(**narrowed), before, limit)
         return [activity.uuid for activity in await self.store.history(query)]
 
     async def _committed(self, write: Write) -> Activity:
@@ -72,9 +81,15 @@ class Opened:
         return lifecycle.stamped(write.activity, revision)
 
 
-def starting(uuid: str, owner: int = 1, at: float = AT, type: str = "t") -> Write:
+def starting(
+    uuid: str,
+    owner: int = 1,
+    at: float = AT,
+    type: str = "t",
+    report: Report = Report(),  # noqa: B008 - frozen
+) -> Write:
     """The start of an activity, still to be committed."""
-    return Write(lifecycle.start(uuid, type, owner, at, cancellable=True), None)
+    return Write(lifecycle.start(uuid, type, owner, at, report=report, cancellable=True), None)
 
 
 def ending(activity: Activity, state: State = State.SUCCEEDED, at: float = AT) -> Write:

@@ -286,6 +286,35 @@ class StoreContract:
             assert await store.history(state=State.FAILED) == ["b"]
             assert await store.history(type="other") == ["c"]
             assert await store.history(scope=2, type="t", state=State.FAILED, limit=1) == ["b"]
+            assert await store.history(owner=1) == ["a"]
+            assert await store.history(owner=SYSTEM_USER) == await store.history(scope=2, owner=1) == []
+
+    async def test_history_can_be_searched_by_what_is_said_in_it(self) -> None:
+        async with self.opened() as store:
+            told = {
+                "a": Report(title="Films", context={"section": 3, "path": "/media/films"}),
+                "b": Report(subtitle="of FILMS", context={"section": "4"}),
+                "c": Report(title="Music", context={"path": "/media/films"}),
+            }
+            for uuid, report in told.items():
+                await store.end(await store.start(uuid, owner=2 if uuid == "c" else 1, report=report))
+            assert await store.history(text="films") == ["c", "b", "a"]
+            assert await store.history(text="films", limit=2) == ["c", "b"]
+            assert await store.history(text="films", scope=1) == ["b", "a"]
+            assert await store.history(text="music", scope=1) == []
+            assert await store.history(context=(("section", "3"),)) == ["a"]
+            assert await store.history(context=(("path", "/media/films"),), owner=2) == ["c"]
+
+    async def test_a_search_finds_what_is_far_back_and_goes_on_behind_it(self) -> None:
+        async with self.opened() as store:
+            found = [await store.end(await store.start(f"x{n}", report=Report(title="needle"))) for n in range(2)]
+            many = [starting(f"a{n}") for n in range(2_500)]
+            await store.commit(*many)
+            await store.commit(*[ending(write.activity) for write in many])
+            assert await store.history(text="needle") == ["x1", "x0"]
+            assert await store.history(text="needle", limit=1) == ["x1"]
+            assert await store.history(text="needle", limit=1, before=found[1].revision) == ["x0"]
+            assert await store.history(text="needle", before=found[0].revision) == []
 
     # Pruning
 

@@ -1,7 +1,7 @@
 """Reading what a server answers, ours or a real Plex: tolerant of what is unknown, missing or oddly typed.
 
 JSON and XML give the same rows, except that XML has no types within ``Context`` and ``Response``: there every
-value is text, as ``wire.xml.shown`` writes it.
+value is text, as ``shown`` writes it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from headway.core.activity import Scalar
+from headway.core.scalars import shown
 from headway.core.text import clean
 from headway.wire import xml
 from headway.wire.errors import Unreadable
@@ -113,7 +114,7 @@ def _text(value: object) -> str | None:
     """Cleaned: not every server does it, and clients print to terminals."""
     if isinstance(value, str):
         return clean(value)
-    return None if value is None or isinstance(value, list | dict) else xml.shown(_scalar(value))
+    return None if value is None or isinstance(value, list | dict) else shown(_scalar(value))
 
 
 def _whole(value: object) -> int | None:

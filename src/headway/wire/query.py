@@ -13,10 +13,10 @@ import msgspec
 
 from headway.core.activity import State
 from headway.core.errors import InvalidInput
+from headway.core.narrowing import Narrowing
 from headway.wire import bags, rules
 from headway.wire.filters import NAMES, Filters, parse_filters
 from headway.wire.json import quoted
-from headway.wire.narrowing import Narrowing
 from headway.wire.prefer import MAX_WAIT
 
 Arguments = Sequence[tuple[str, str]]
@@ -27,21 +27,21 @@ MAX_TEXT = 256
 CONTEXT = "Context."
 # A number as JSON has it, in any way that a program may write a small one.
 _SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,40})?(?:[Ee][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"\d{1,16}", re.ASCII)
 CURSOR = re.compile(r"[A-Za-z0-9._~=-]{1,512}", re.ASCII)
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
     """Which ended activities to list."""
 
-    type: str | None = None
-    state: State | None = None
+    narrowing: Narrowing = Narrowing()
     before: str | None = None
     """The cursor a page before this one ended with."""
     limit: int = DEFAULT_LIMIT
 
 
 def list_narrowing(arguments: Arguments) -> Narrowing:
-    """``type``, ``state``, ``parentUUID``, ``q`` and ``Context.KEY`` of a list."""
+    """``type``, ``state``, ``parentUUID``, ``userID``, ``q`` and ``Context.KEY`` of a list."""
     text = _single(arguments, "q")
     return Narrowing(
         type=_ruled(arguments, "type", rules.activity_type),
@@ -49,6 +49,7 @@ def list_narrowing(arguments: Arguments) -> Narrowing:
         parent=_ruled(arguments, "parentUUID", rules.uuid),
         text=None if text is None else rules.text(MAX_TEXT)("q", text).casefold(),
         context=_context(arguments),
+        owner=_owner(arguments),
     )
 
 
@@ -67,13 +68,8 @@ def stream_narrowing(arguments: Arguments) -> Narrowing:
 
 
 def history_page(arguments: Arguments) -> HistoryPage:
-    """``type``, ``state``, ``before`` and ``limit`` (1 to 500) of the history."""
-    return HistoryPage(
-        type=_ruled(arguments, "type", rules.activity_type),
-        state=_ruled(arguments, "state", rules.state),
-        before=cursor(arguments, "before"),
-        limit=_limit(arguments),
-    )
+    """``before`` and ``limit`` (1 to 500) of the history, which is narrowed as a list is."""
+    return HistoryPage(list_narrowing(arguments), cursor(arguments, "before"), _limit(arguments))
 
 
 def cursor(arguments: Arguments, name: str) -> str | None:
@@ -123,9 +119,14 @@ def _limit(arguments: Arguments) -> int:
     value = _single(arguments, "limit")
     if value is None:
         return DEFAULT_LIMIT
-    if not (value.isascii() and value.isdigit() and len(value) <= 6 and 1 <= int(value) <= MAX_LIMIT):
+    if not (_WHOLE.fullmatch(value) and 1 <= int(value) <= MAX_LIMIT):
         raise rules.broken("limit", f"must be an integer from 1 to {MAX_LIMIT}", value)
     return int(value)
+
+
+def _owner(arguments: Arguments) -> int | None:
+    value = _single(arguments, "userID")
+    return None if value is None else rules.user("userID", int(value) if _WHOLE.fullmatch(value) else value)
 
 
 def _context(arguments: Arguments) -> tuple[tuple[str, str], ...]:

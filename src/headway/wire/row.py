@@ -33,7 +33,7 @@ from typing import overload
 import msgspec
 
 from headway.core.activity import Activity, Attributes, Scalar
-from headway.wire.numbers import plain
+from headway.core.scalars import plain
 
 _RATE_DIGITS = 6
 

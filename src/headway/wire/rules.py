@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from headway.core.activity import State
 from headway.core.errors import InvalidInput
+from headway.core.scalars import plain
 from headway.core.text import clean
 from headway.wire.json import quoted
-from headway.wire.numbers import plain
 
 T = TypeVar("T")
 Rule = Callable[[str, object], T]

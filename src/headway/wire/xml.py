@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-import msgspec
-
 from headway.core.activity import Scalar
+from headway.core.scalars import shown
 from headway.wire.errors import Unreadable
-from headway.wire.numbers import plain
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of the largest answer that is read."""
@@ -34,15 +32,6 @@ _REFERENCES = str.maketrans(
 def escaped(text: str) -> str:
     """The text as it stands between the quotes of an attribute. Characters that XML forbids must be gone by now."""
     return text.translate(_REFERENCES) if _SPECIAL.search(text) else text
-
-
-def shown(value: Scalar) -> str:
-    """A value as an attribute shows it: booleans as 0 and 1, numbers as JSON writes them."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return msgspec.json.encode(plain(value)).decode()
 
 
 def element(name: str, attributes: Iterable[tuple[str, Scalar]], children: Sequence[bytes] | None = None) -> bytes:

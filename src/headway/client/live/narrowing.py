@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from headway.core.activity import State
+from headway.core.narrowing import speaks_of
+from headway.core.scalars import shown
 from headway.wire.row import Row
-from headway.wire.xml import shown
 
 
 class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,8 @@ class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
     state: State | None = None
     parent: str | None = None
     text: str | None = None
-    """Part of its title, subtitle or type, whatever the case."""
+    """Part of its title, subtitle, type or a value of its context, whatever the case."""
+    owner: int | None = None
 
     def admits(self, row: Row) -> bool:
         """Whether an activity is wanted, as it now is."""
@@ -35,6 +37,7 @@ class Narrowing(msgspec.Struct, frozen=True, kw_only=True):
             or self.uuid not in (None, row.uuid)
             or self.state not in (None, row.state or State.RUNNING)  # who knows no states lists what is live
             or self.parent not in (None, row.parent)
-            or not any(text in words.casefold() for words in (row.title, row.subtitle, row.type))
+            or self.owner not in (None, row.user)
+            or not speaks_of(text, (row.title, row.subtitle, row.type), has)
             or any(shown(has[key]) != wanted[key] for key in wanted.keys() & has.keys())
         )

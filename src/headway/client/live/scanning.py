@@ -19,10 +19,10 @@ from headway.client.options import Options
 from headway.client.rows import has_ended
 from headway.client.sending import send
 from headway.client.steps import Clock, Steps, until
+from headway.core.scalars import shown
 from headway.core.view import Kind
 from headway.wire.notifications import ActivityNotification, SnapshotNotification
 from headway.wire.row import Row
-from headway.wire.xml import shown
 
 SECTION = "library.update.section"
 FOLLOWING = ("library.refresh.items", "library.update.item.metadata", "media.generate.")

@@ -30,6 +30,15 @@ _LOCATION = header("The path of the activity.", {"type": "string", "format": "ur
 _TAG_HEADER = header("Stands for the list: the same for the same rows in the same format.", {"type": "string"})
 _STATE_HEADER = header("Where the activity stands.", {"enum": [state.value for state in State]})
 
+_NARROWING = [
+    parameters.TYPE,
+    parameters.STATE,
+    parameters.PARENT,
+    parameters.OWNER,
+    parameters.TEXT,
+    parameters.CONTEXT,
+]
+
 
 def _cursor(description: str, *, always: bool = True) -> Node:
     return header(description, {"type": "string"}, always=always)
@@ -71,14 +80,7 @@ def _list() -> Node:
             304: response("The list is what `If-None-Match` names. The cursor is a new one.", headers=headers),
         },
         refusals(401),
-        parameters=[
-            parameters.TYPE,
-            parameters.STATE,
-            parameters.PARENT,
-            parameters.TEXT,
-            parameters.CONTEXT,
-            parameters.KNOWN_TAG,
-        ],
+        parameters=[*_NARROWING, parameters.KNOWN_TAG],
     )
 
 
@@ -134,7 +136,7 @@ def _history() -> Node:
             )
         },
         refusals(401),
-        parameters=[parameters.TYPE, parameters.STATE, parameters.BEFORE, parameters.LIMIT],
+        parameters=[*_NARROWING, parameters.BEFORE, parameters.LIMIT],
     )
 
 

@@ -38,9 +38,14 @@ TYPE = _query("type", "Only of this type.", matching(rules.TYPE))
 ONE = _query("uuid", "Only this activity.", matching(rules.UUID))
 STATE = _query("state", "Only in this state.", _STATES)
 PARENT = _query("parentUUID", "Only parts of this activity.", matching(rules.UUID))
+OWNER = _query(
+    "userID",
+    "Only what belongs to this user. Without the role admin there is nothing but your own.",
+    {"type": "integer", "minimum": 1, "maximum": rules.MAX_USER},
+)
 TEXT = _query(
     "q",
-    "Only with this in title, subtitle or type, whatever the case.",
+    "Only with this in title, subtitle, type or a value of `Context`, whatever the case.",
     {"type": "string", "maxLength": query.MAX_TEXT},
 )
 CONTEXT = _query(

@@ -1,11 +1,13 @@
-"""Which activities a list or a stream is narrowed to."""
+"""Which activities a list, a stream or the history is narrowed to."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from headway.core.activity import Activity, Scalar, State
-from headway.wire.xml import shown
+from headway.core.scalars import shown
 
 
 class Narrowing(msgspec.Struct, frozen=True):
@@ -19,9 +21,10 @@ class Narrowing(msgspec.Struct, frozen=True):
     state: State | None = None
     parent: str | None = None
     text: str | None = None
-    """Part of the title, the subtitle or the type, whatever the case; itself case-folded."""
+    """Part of the title, the subtitle, the type or a value of the context, whatever the case; itself case-folded."""
     context: tuple[tuple[str, str], ...] = ()
     """Members the context must have, by key, their values as XML shows them."""
+    owner: int | None = None
 
     def admits(self, activity: Activity) -> bool:
         """True for an activity that is wanted."""
@@ -30,6 +33,7 @@ class Narrowing(msgspec.Struct, frozen=True):
             and self.uuid in (None, activity.uuid)
             and self.state in (None, activity.state)
             and self.parent in (None, activity.parent)
+            and self.owner in (None, activity.owner)
             and self._speaks_of_it(activity)
             and self._is_about_it(activity)
         )
@@ -37,7 +41,7 @@ class Narrowing(msgspec.Struct, frozen=True):
     def _speaks_of_it(self, activity: Activity) -> bool:
         if self.text is None:
             return True
-        return any(self.text in words.casefold() for words in (activity.title, activity.subtitle, activity.type))
+        return speaks_of(self.text, (activity.title, activity.subtitle, activity.type), activity.context)
 
     def _is_about_it(self, activity: Activity) -> bool:
         about = activity.context or {}
@@ -45,6 +49,12 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 EVERYTHING = Narrowing()
+
+
+def speaks_of(text: str, words: Iterable[str], context: Mapping[str, Scalar] | None) -> bool:
+    """Whether a case-folded text is part of one of the words or of a value of the context, where that says something."""
+    said = [shown(value) for value in (context or {}).values() if not isinstance(value, bool)]
+    return any(text in each.casefold() for each in (*words, *said))
 
 
 def _matches(value: Scalar, wanted: str) -> bool:
