@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headway.core.activity import Activity
-from headway.core.errors import InvalidInput, NotAllowed, NotCancellable
-from headway.core.policy import Action, Principal, Role, Scope
+from headway.core.errors import InvalidInput, NotAllowed, NotAuthenticated, NotCancellable
+from headway.core.policy import Action, Principal, Role, Scope, as_seen_by, require_sight
 from headway.ports import HistoryQuery
 from headway.server.answers import (
     CURSOR,
@@ -23,6 +23,7 @@ from headway.server.answers import (
     arguments_of,
     disconnected,
     format_of,
+    grant_of,
     idempotency_key,
     json_body,
     known_tags,
@@ -66,14 +67,18 @@ class Resources:
 
     async def get(self, request: Request) -> Response:
         """``GET /activities/{uuid}``: one activity, running or ended, at once or after its next lifecycle change."""
-        principal = permitted(request, Action.READ)
+        principal = permitted(request, Action.LOOK)
         arguments = arguments_of(request)
         seconds, known = query.wait(arguments), query.known_state(arguments)
         uuid = _uuid(request)
+        require_sight(principal, uuid)
         if seconds:
             await self._waited(request, seconds, principal.scope, known=known)
+            if not grant_of(request).valid(self._activities.clock.now()):
+                raise NotAuthenticated()  # it ended meanwhile, and what it opened is not told any more
         await self._activities.settled(principal.scope)
-        return self._one(request, await self._activities.get(uuid, principal.scope))
+        found = await self._activities.get(uuid, principal.scope)
+        return self._one(request, as_seen_by(principal, found))
 
     async def start(self, request: Request) -> Response:
         """``POST /activities``: record that work has begun."""
@@ -160,20 +165,23 @@ class Resources:
         return await self._activities.get(uuid, scope) if waited is None else waited
 
     async def _until(self, request: Request, awaited: Coroutine[Any, Any, T]) -> T | None:
-        """Wait for something, but not for a client that has gone, nor beyond the server's own end: whoever polls gets
-        an answer. None when it was not waited for to its end.
+        """Wait for something, but not for a client that has gone or whose grant has ended, nor beyond the server's own
+        end: whoever polls gets an answer. None when it was not waited for to its end.
         """
         loop = asyncio.get_running_loop()
-        waiting = loop.create_task(awaited)
+        waiting, ended = loop.create_task(awaited), asyncio.Event()
+        unwatch = self._service.grants.watch(grant_of(request), ended.set)
         tasks: set[asyncio.Task[Any]] = {
             waiting,
             loop.create_task(self._service.stopping.wait()),
+            loop.create_task(ended.wait()),
             loop.create_task(disconnected(request.receive)),
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
         finally:
+            unwatch()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
