@@ -160,6 +160,9 @@ async def test_a_reason_is_given_where_nothing_can_be_stopped(
         ("userID=2 type=library.scan", "a"),
         ("Context.section=3", "a"),
         ('Context.name="two words"', "b"),
+        ("words", "b"),
+        ("3 films", "a"),
+        ("true", ""),
         ("Context.section=", ""),
         ("Context.constructor=", ""),
         ("Context.__proto__=[object Object]", ""),
@@ -171,12 +174,45 @@ async def test_a_reason_is_given_where_nothing_can_be_stopped(
 )
 async def test_a_filter_admits_what_it_says(page: Page, text: str, admitted: str) -> None:
     rows = [
-        row("a", subtitle="Films", Context={"section": 3}),
+        row("a", subtitle="Films", Context={"section": 3, "deep": True}),
         row("b", stalled=True, userID=3, Context={"name": "two words"}),
         row("c", type="media.optimize", state="lost"),
     ]
     body = "const filter = new m.Filter(a[0]); return a[1].filter((row) => filter.admits(row)).map((row) => row.uuid)"
     assert "".join(await run(page, "model", body, [text, rows])) == admitted
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("", {}),
+        ("a longest word", {"q": "longest"}),
+        ("type=a.b owner=3 Context.k=v", {"type": "a.b", "userID": "3", "Context.k": "v"}),
+        ("userID=3 owner=4 state=failed", {"userID": "3", "state": "failed"}),
+        ("type=a.* cafe\u0301", {"q": "caf\u00e9"}),
+    ],
+)
+async def test_a_server_is_asked_for_what_it_can_tell(page: Page, text: str, query: dict[str, str]) -> None:
+    assert await run(page, "model", "return new m.Filter(a).query()", text) == query
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        ('a "b", c', '"a ""b"", c"'),
+        ("=1+1", "'=1+1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("@x", "'@x"),
+        ("-1", "'-1"),
+        (-1, "-1"),
+        (0, "0"),
+        (None, ""),
+        (False, "false"),
+    ],
+)
+async def test_a_cell_is_what_it_says_and_no_formula(page: Page, value: Any, text: str) -> None:
+    assert await run(page, "csv", "return m.csv([[a, 1]])", value) == f"{text},1\r\n"
 
 
 MODEL = """

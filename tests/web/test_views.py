@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Download, Locator, expect
+from playwright.async_api import Download, Locator, Route, expect
 
 from headway.core.activity import State
 from tests.server.whole import JSON, Whole
@@ -48,7 +50,7 @@ async def test_history_comes_newest_first_a_page_at_a_time(dashboards: Dashboard
     await expect(tab.page.get_by_role("button", name="More")).to_be_hidden()
 
 
-async def test_history_is_narrowed_by_type_and_state_in_the_address(dashboards: Dashboards, whole: Whole) -> None:
+async def test_history_is_narrowed_by_state_in_the_address(dashboards: Dashboards, whole: Whole) -> None:
     await end_many(whole, ["Well"])
     await end_many(whole, ["Badly"], state="failed", error="no disk")
     await end_many(whole, ["Secret"])
@@ -62,15 +64,101 @@ async def test_history_is_narrowed_by_type_and_state_in_the_address(dashboards: 
     await row.get_by_role("link", name="Badly").click()
     await expect(tab.detail.locator(".error")).to_have_text("no disk")
     await tab.page.go_back()
-    await tab.page.get_by_role("searchbox", name="Type").fill("no.such")
-    await tab.press("Enter")
-    await expect(tab.page.get_by_text("Nothing has ended yet.")).to_be_visible()
-    await tab.page.get_by_role("searchbox", name="Type").fill("no type")
-    await tab.press("Enter")
+    await expect(row).to_have_count(1)
+    await expect(tab.page.get_by_role("combobox", name="State")).to_have_value("failed")
+
+
+async def test_history_is_searched_as_the_list_is(dashboards: Dashboards, whole: Whole) -> None:
+    await end_many(whole, ["Scan films", "Scan music"])
+    await whole.change(
+        (await whole.start(title="Again", type="library.scan.deep", Context={"path": "/films", "n": 3}))["uuid"],
+        state="lost",
+    )
+    await whole.change((await whole.start("bob", title="His films"))["uuid"], "bob", state="succeeded")
+    tab = await (await dashboards.of("admin")).live("#/history")
+    titles = tab.page.locator("tbody tr td:nth-child(2)")
+    await expect(titles).to_have_count(4)
+    for words, found in {
+        "films": ["His films", "Again", "Scan films"],
+        "FILMS scan": ["Again", "Scan films"],
+        "type=library.*": ["Again", "Scan music", "Scan films"],
+        "type=library.scan music": ["Scan music"],
+        "owner=3": ["His films"],
+        "Context.n=3": ["Again"],
+        "state=lost films": ["Again"],
+        "nothing": [],
+    }.items():
+        await tab.search.fill(words)
+        await expect(titles).to_have_text(found)
+    await expect(tab.page.get_by_text("Nothing here matches the filter.")).to_be_visible()
+    await tab.search.fill("type=!")
     await expect(tab.page.get_by_role("status")).to_contain_text("type:")
+    await tab.search.fill("scan films")
+    await expect(titles).to_have_text(["Again", "Scan films"])
+    again = await (await dashboards.tab(tab.page.context)).go(tab.page.url.partition("/web/")[2])
+    await expect(again.page.locator("tbody tr")).to_have_count(2)
+    await expect(again.search).to_have_value("scan films")
 
 
-async def test_csv_holds_what_was_shown_and_no_formula(dashboards: Dashboards, whole: Whole) -> None:
+async def test_a_search_goes_back_as_far_as_it_must(dashboards: Dashboards, whole: Whole) -> None:
+    await end_many(whole, ["First needle of all"])
+    created = [await whole.activities.create("load.needle", 2, cancellable=False, lease=600.0) for _ in range(250)]
+    await asyncio.gather(*[whole.activities.finish(row.uuid, State.SUCCEEDED) for row, _ in created])
+    tab = await (await dashboards.of()).live("#/history?q=needle%20all")
+    await expect(tab.page.locator("tbody tr")).to_contain_text(["First needle of all"])
+    await expect(tab.page.get_by_role("button", name="More")).to_be_hidden()
+
+
+async def test_csv_holds_all_that_matches_and_not_only_what_is_shown(dashboards: Dashboards, whole: Whole) -> None:
+    bags = {"Context": {"path": 'a "b", c', "n": 3}, "Response": {"found": True}}
+    row = await whole.start(title="Told", type="a.b", total=3, unit="files", Context=bags["Context"])
+    await whole.change(row["uuid"], state="failed", completed=2, error="no disk", Response=bags["Response"])
+    created = [await whole.activities.create("a.b", 2, cancellable=True, lease=600.0) for _ in range(620)]
+    await asyncio.gather(*[whole.activities.finish(each.uuid, State.SUCCEEDED) for each, _ in created])
+    await end_many(whole, ["Another type"])
+    tab = await (await dashboards.of()).live("#/history?q=type%3Da.b")
+    await expect(tab.page.locator("tbody tr")).to_have_count(100)
+    download = await pressed(tab, tab.page.get_by_role("button", name="Download CSV"))
+    await expect(tab.page.get_by_role("status")).to_have_text("621 saved.")
+    await expect(tab.page.locator("tbody tr")).to_have_count(100)
+    rows = list(csv.DictReader(io.StringIO(await text_of(download), newline="")))
+    assert [len(rows), {each["type"] for each in rows}] == [621, {"a.b"}]
+    told = rows[-1]
+    assert {name: json.loads(told[name]) for name in bags} == bags
+    assert [told[name] for name in ("error", "userID", "completed", "total", "unit")] == [
+        "no disk",
+        "2",
+        "2",
+        "3",
+        "files",
+    ]
+    assert datetime.fromisoformat(told["endedAt"]) >= datetime.fromisoformat(told["startedAt"])
+
+
+async def test_a_file_of_everything_can_be_stopped(dashboards: Dashboards, whole: Whole) -> None:
+    created = [await whole.activities.create("a.b", 2, cancellable=True, lease=600.0) for _ in range(501)]
+    await asyncio.gather(*[whole.activities.finish(each.uuid, State.SUCCEEDED) for each, _ in created])
+    tab = await (await dashboards.of()).live("#/history")
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await tab.page.route("**/activities/history?before=*", hold)
+    saved: list[Download] = []
+    tab.page.on("download", lambda download: saved.append(download))
+    await tab.page.get_by_role("button", name="Download CSV").click()
+    await expect(tab.page.get_by_role("status")).to_have_text("Reading: 500 so far…")
+    await tab.page.get_by_role("button", name="Stop", exact=True).click()
+    await expect(tab.page.get_by_role("status")).to_have_text("Stopped: nothing was saved.")
+    async with tab.page.expect_response("**/activities/history?before=*"):
+        held.set()
+    await pressed(tab, tab.page.get_by_role("button", name="Download CSV"))
+    assert len(saved) == 1
+
+
+async def test_csv_holds_no_formula(dashboards: Dashboards, whole: Whole) -> None:
     titles = ['=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", 'He said "no", twice', "plain"]
     await end_many(whole, titles)
     tab = await (await dashboards.of()).live("#/history")

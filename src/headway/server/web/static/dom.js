@@ -32,9 +32,23 @@ export function morph(target, source) {
   while (target.childNodes.length > wanted.length) target.lastChild.remove();
 }
 
+/** Give somebody a file. `parts`: texts, which are its content one after another. */
+export function save(name, type, parts) {
+  const link = h("a", { href: URL.createObjectURL(new Blob(parts, { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 /** Something wide that scrolls by itself, also by the keyboard. */
 export function scroller(label, content) {
   return h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": label }, content);
+}
+
+/** A table that names each row by its first cell. */
+export function table(name, head, rows) {
+  const lines = rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell)))));
+  const columns = h("tr", {}, head.map((label) => h("th", { scope: "col" }, label)));
+  return scroller(name, h("table", { "aria-label": name }, h("thead", {}, columns), h("tbody", {}, lines)));
 }
 
 /** A list of facts; those without a value are left out. */

@@ -1,83 +1,155 @@
 // What has ended: a table, a page at a time.
 
 import { chip } from "./detail.js";
-import { h, scroller } from "./dom.js";
+import { h, save, scroller } from "./dom.js";
 import { elapsed, moment } from "./format.js";
+import { Filter } from "./model.js";
+import { HEAD, past, table } from "./past.js";
 
 const STATES = ["", "succeeded", "failed", "cancelled", "lost"];
+const PAGE = 100; // rows that are shown at least before somebody asks for more
+const TYPING = 300; // milliseconds without a key after which a filter is meant
 
 export class History {
   #page;
   #body = h("tbody");
   #more;
-  #type;
+  #search;
   #state;
+  #file;
   #said = h("p", { class: "quiet", role: "status" });
   #next = null;
   #asked = 0;
+  #typing = 0;
+  #shown = 0;
+  #saving = null; // what stands for the file that is being made
 
   constructor(page) {
     this.#page = page;
-    this.#type = h("input", { type: "search", placeholder: "Type", "aria-label": "Type", onchange: () => this.#narrow() });
+    this.#search = h("input", {
+      type: "search",
+      placeholder: "Filter: words, type=…, owner=…, Context.key=…   ( / )",
+      "aria-label": "Filter",
+      oninput: () => {
+        clearTimeout(this.#typing);
+        this.#typing = setTimeout(() => this.#narrow(), TYPING);
+      },
+    });
     this.#state = h("select", { "aria-label": "State", onchange: () => this.#narrow() }, STATES.map((state) => h("option", { value: state }, state || "any state")));
+    this.#file = h("button", { class: "plain", type: "button", onclick: () => (this.#saving ? this.#stop() : this.#export()) }, "Download CSV");
     this.#more = h("button", { class: "plain", type: "button", onclick: () => this.#load() }, "More");
     const head = ["State", "Title", "Type", "Owner", "Ended", "Time"].map((name) => h("th", { scope: "col" }, name));
     this.element = h(
       "div",
       { class: "view" },
       h("h1", { class: "unseen" }, "History"),
-      h("div", { class: "tools" }, this.#type, this.#state, h("button", { class: "plain", type: "button", onclick: () => this.#export() }, "Download CSV")),
+      h("div", { class: "tools" }, this.#search, this.#state, this.#file),
       this.#said,
       scroller("What has ended, newest first", h("table", {}, h("thead", {}, h("tr", {}, head)), this.#body)),
       this.#more,
     );
+    this.#keys = (event) => this.#key(event);
+    addEventListener("keydown", this.#keys);
+  }
+
+  #keys;
+
+  leave() {
+    removeEventListener("keydown", this.#keys);
+    clearTimeout(this.#typing);
+    this.#asked += 1;
+    this.#saving = null;
   }
 
   go(_argument, query) {
-    this.#type.value = query.get("type") ?? "";
+    if (document.activeElement !== this.#search) this.#search.value = query.get("q") ?? "";
     this.#state.value = query.get("state") ?? "";
+    this.#begin();
+  }
+
+  get #filter() {
+    return new Filter(`${this.#search.value} ${this.#state.value ? `state=${this.#state.value}` : ""}`);
+  }
+
+  #narrow() {
+    const query = new URLSearchParams();
+    if (this.#search.value.trim()) query.set("q", this.#search.value.trim());
+    if (this.#state.value) query.set("state", this.#state.value);
+    history.replaceState(null, "", `#/history${query.size ? `?${query}` : ""}`);
+    this.#begin();
+  }
+
+  #begin() {
     this.#body.replaceChildren();
-    this.#rows = [];
+    this.#shown = 0;
     this.#next = null;
     this.#load();
   }
 
-  #rows = [];
-
-  #narrow() {
-    const query = new URLSearchParams();
-    if (this.#type.value.trim()) query.set("type", this.#type.value.trim());
-    if (this.#state.value) query.set("state", this.#state.value);
-    location.hash = `#/history${query.size ? `?${query}` : ""}`;
-  }
-
+  /** As many more as there are to a page; where a filter admits few of what the server gives, it is asked again. */
   async #load() {
     const asked = ++this.#asked;
+    const filter = this.#filter;
+    let [added, looked] = [0, 0];
+    this.#more.hidden = true;
     this.#said.textContent = "Loading…";
     try {
-      const query = { type: this.#type.value.trim(), state: this.#state.value, before: this.#next, limit: 100 };
-      const { rows, next } = await this.#page.api.history(query);
-      if (asked !== this.#asked) return;
-      const now = Date.now() / 1000;
-      this.#rows.push(...rows);
-      this.#body.append(...rows.map((row) => line(row, now)));
-      this.#next = next;
-      this.#said.textContent = this.#rows.length ? "" : "Nothing has ended yet.";
+      for await (const page of past(this.#page.api, filter, { before: this.#next, limit: PAGE })) {
+        if (asked !== this.#asked) return;
+        const now = Date.now() / 1000;
+        this.#body.append(...page.rows.map((row) => line(row, now)));
+        this.#next = page.next;
+        added += page.rows.length;
+        looked += page.looked;
+        if (added >= PAGE) break;
+        this.#said.textContent = `Looking further back: ${looked} so far…`;
+      }
+      this.#shown += added;
+      this.#said.textContent = this.#shown ? "" : filter.text ? "Nothing here matches the filter." : "Nothing has ended yet.";
     } catch (error) {
-      if (asked !== this.#asked) return;
-      this.#said.textContent = error.message;
-      if (error.status === 401) this.#page.leave();
+      if (asked === this.#asked) this.#trouble(error);
     }
-    this.#more.hidden = !this.#next;
+    if (asked === this.#asked) this.#more.hidden = !this.#next;
   }
 
-  #export() {
-    const names = ["uuid", "type", "title", "state", "userID", "startedAt", "endedAt", "error"];
-    const lines = [names, ...this.#rows.map((row) => names.map((name) => row[name] ?? ""))];
-    const file = new Blob([lines.map((cells) => cells.map(quoted).join(",")).join("\r\n")], { type: "text/csv" });
-    const link = h("a", { href: URL.createObjectURL(file), download: "headway-history.csv" });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  /** All that the filter admits, as far back as the server remembers, not only what is shown. */
+  async #export() {
+    const filter = this.#filter;
+    const parts = [HEAD];
+    const mine = (this.#saving = {});
+    let many = 0;
+    this.#file.textContent = "Stop";
+    try {
+      for await (const page of past(this.#page.api, filter)) {
+        if (mine !== this.#saving) return;
+        parts.push(table(page.rows));
+        many += page.rows.length;
+        this.#said.textContent = `Reading: ${many} so far…`;
+      }
+      save("headway-history.csv", "text/csv", parts);
+      this.#stop(`${many} saved.`);
+    } catch (error) {
+      this.#stop();
+      this.#trouble(error);
+    }
+  }
+
+  #stop(said = "Stopped: nothing was saved.") {
+    this.#saving = null;
+    this.#file.textContent = "Download CSV";
+    this.#said.textContent = said;
+  }
+
+  #trouble(error) {
+    this.#said.textContent = error.message;
+    if (error.status === 401) this.#page.leave();
+  }
+
+  #key(event) {
+    if (this.element.hidden || event.target.closest?.("input, textarea, select, dialog")) return;
+    if (event.key !== "/") return;
+    this.#search.focus();
+    event.preventDefault();
   }
 }
 
@@ -91,10 +163,4 @@ function line(row, now) {
     elapsed(row, now),
   ];
   return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
-}
-
-/** A cell of CSV; one that a spreadsheet would take for a formula is made text. */
-function quoted(value) {
-  const text = /^[=+\-@\t\r]/.test(String(value)) && typeof value === "string" ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -8,7 +8,7 @@ export const LINGER = 10_000;
 /** A filter in words: `type=…`, `state=…`, `owner=…`, `Context.KEY=…`, and text that must be somewhere in it. */
 export class Filter {
   constructor(text = "") {
-    this.text = text.trim();
+    this.text = text.trim().normalize();
     this.words = [];
     this.members = [];
     for (const token of this.text.match(/(?:[^\s"]+|"[^"]*")+/g) ?? []) {
@@ -22,6 +22,16 @@ export class Filter {
   admits(row) {
     return this.members.every(([name, value]) => has(row, name, value)) && this.words.every((word) => says(row, word));
   }
+
+  /** As far as a server can tell: arguments that admit all that this does. */
+  query() {
+    const query = {};
+    for (const [name, value] of this.members) {
+      if (!value.endsWith("*")) query[name === "owner" ? "userID" : name] ??= value;
+    }
+    const longest = this.words.toSorted((one, other) => other.length - one.length)[0];
+    return longest === undefined ? query : { ...query, q: longest };
+  }
 }
 
 function has(row, name, value) {
@@ -32,7 +42,8 @@ function has(row, name, value) {
 }
 
 function says(row, word) {
-  return [row.title, row.subtitle, row.type].some((text) => text?.toLowerCase().includes(word));
+  const about = Object.values(row.Context ?? {}).filter((value) => typeof value !== "boolean");
+  return [row.title, row.subtitle, row.type, ...about].some((text) => String(text ?? "").toLowerCase().includes(word));
 }
 
 /** The activities of a server as a list: in order of start, parts below what they are parts of. */
