@@ -1,15 +1,19 @@
 """Each store keeps the contract of the port."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from headway.ports import Store
 from headway.stores.memory import MemoryStore
+from headway.stores.redis import RedisStore
 from headway.stores.sqlite import SqliteStore
 from headway.testing.durable_stores import DurableStoreContract
 from headway.testing.stores import StoreContract
+from tests.stores.redis_servers import RedisServer, binaries, redis_server
 
 
 class TestMemoryStore(StoreContract):
@@ -38,4 +42,26 @@ class TestSqliteStore(DurableStoreContract):
 
     def transactions(self, store: Store) -> int:
         assert isinstance(store, SqliteStore)
+        return store.transactions
+
+
+@pytest.fixture(scope="module", params=list(binaries()))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp(request.param), binary=binaries()[request.param]) as running:
+        yield running
+
+
+class TestRedisStore(DurableStoreContract):
+    @pytest.fixture(autouse=True)
+    def place(self, server: RedisServer) -> None:
+        self.url = f"{server.url}?namespace={uuid4()}"
+
+    def store(self) -> Store:
+        return RedisStore(self.url)
+
+    async def crashed(self, store: Store) -> Store:
+        return RedisStore(self.url)  # what is left is on the server
+
+    def transactions(self, store: Store) -> int:
+        assert isinstance(store, RedisStore)
         return store.transactions

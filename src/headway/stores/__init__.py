@@ -21,8 +21,9 @@ class StoreError(HeadwayError):
 def open_store(url: str) -> Store:
     """The store that a URL names; nothing is opened yet and only that technology is imported.
 
-    ``memory:`` keeps records in this process; ``sqlite:FOLDER`` (also ``sqlite:///abs/folder``) keeps them in a folder.
-    Raises ``StoreError`` for anything else.
+    ``memory:`` keeps records in this process; ``sqlite:FOLDER`` (also ``sqlite:///abs/folder``) keeps them in a folder;
+    ``redis://HOST`` on a Redis or Valkey server, see ``RedisStore``. Raises ``StoreError`` for anything else, and where
+    the package that it takes is not installed.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
@@ -33,4 +34,12 @@ def open_store(url: str) -> Store:
         from headway.stores.sqlite import SqliteStore
 
         return SqliteStore(unquote(parts.path))
-    raise StoreError(f"no store is known by the URL {url!r}; use memory: or sqlite:FOLDER")
+    if parts.scheme.partition("+")[0] in ("redis", "rediss", "valkey", "valkeys"):
+        try:
+            from headway.stores.redis import RedisStore
+        except ImportError as error:
+            raise StoreError(f"a {parts.scheme} store takes the redis package: pip install 'headway[redis]'") from error
+
+        return RedisStore(url)
+    known = "memory:, sqlite:FOLDER or redis://HOST"
+    raise StoreError(f"no store is known by the scheme {parts.scheme!r}; use {known}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from headway.core.activity import Activity
 from headway.core.errors import Unavailable
 from headway.core.lifecycle import stamped
-from headway.ports import HistoryQuery, Publish, Snapshot, Write
+from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores.alone import Alone
 
 TURN = 1_000
@@ -19,13 +19,16 @@ TURN = 1_000
 class MemoryStore(Alone):
     """Records in a dict. Survives closing and opening again, not the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, output_room: int = OUTPUT_ROOM) -> None:
+        """``output_room``: bytes that are kept of what activities have printed, all together."""
         self._epoch = secrets.token_hex(8)
         self._secret = secrets.token_bytes(32)
         self._revision = 0
         self._records: dict[str, Activity] = {}
         self._ended: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
+        self._outputs: dict[str, str] = {}
+        self._output_room = output_room
         self._publish: Publish | None = None
 
     def __repr__(self) -> str:
@@ -75,6 +78,24 @@ class MemoryStore(Alone):
                 break
         return found
 
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        """See ``Store.save_outputs``."""
+        if self._publish is None:
+            raise Unavailable("the store is closed")
+        for uuid, text in outputs.items():
+            self._outputs.pop(uuid, None)
+            if uuid in self._records:
+                self._outputs[uuid] = text  # behind all that was saved before
+        excess = sum(map(_size, self._outputs.values())) - self._output_room
+        for uuid in sorted(self._outputs, key=lambda uuid: uuid not in self._ended):
+            if excess <= 0:
+                break
+            excess -= _size(self._outputs.pop(uuid))
+
+    async def output(self, uuid: str) -> str:
+        """See ``Store.output``."""
+        return self._outputs.get(uuid, "")
+
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``."""
         excess = len(self._ended) - keep
@@ -85,9 +106,14 @@ class MemoryStore(Alone):
         ]
         for activity in doomed:
             del self._ended[activity.uuid], self._records[activity.uuid]
+            self._outputs.pop(activity.uuid, None)
             self._floors[activity.owner] = max(self._floors.get(activity.owner, 0), activity.revision)
         return len(doomed)
 
     async def close(self) -> None:
         """See ``Store.close``."""
         self._publish = None
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

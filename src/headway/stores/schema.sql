@@ -27,6 +27,23 @@ CREATE TABLE floor (
     revision         INTEGER NOT NULL
 );
 
+-- The last lines that an activity has printed. Beside the record, which goes to everyone who watches.
+CREATE TABLE output (
+    uuid             TEXT PRIMARY KEY,
+    saved_at         REAL NOT NULL,
+    size             INTEGER NOT NULL,   -- bytes of the text
+    text             TEXT NOT NULL
+);
+
+-- What all of it takes, and which is the oldest, without a look at the texts.
+CREATE INDEX output_by_age ON output (saved_at, uuid, size);
+
+-- It goes with its record.
+CREATE TRIGGER output_ends AFTER DELETE ON activity
+BEGIN
+    DELETE FROM output WHERE uuid = OLD.uuid;
+END;
+
 -- Single values: epoch, secret, ceiling (revisions up to it may have been given out), clean (closed in order).
 CREATE TABLE meta (
     name             TEXT PRIMARY KEY,

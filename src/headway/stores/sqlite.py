@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,13 @@ import msgspec
 from headway import forks
 from headway.core.activity import Activity
 from headway.core.errors import HeadwayError, StorageFull, Unavailable
-from headway.ports import HistoryQuery, Publish, Snapshot, Write
+from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.alone import Alone
 from headway.stores.folder import FolderLock, Reserve
 from headway.stores.sqlite_database import PRUNE_CHUNK, Database
 from headway.stores.sqlite_ledger import Ledger
+from headway.stores.sqlite_outputs import chunks
 
 CHECKPOINT = 1.0
 """Seconds between two saves of progress: what a crash may cost."""
@@ -54,9 +55,14 @@ class _Job(msgspec.Struct, eq=False):
 class SqliteStore(Alone):
     """Records in ``FOLDER/headway.db``."""
 
-    def __init__(self, folder: str | Path, *, now: Callable[[], float] = time.time) -> None:
-        """``folder`` is created (mode 0700) when missing. ``now``: seconds since the epoch."""
+    def __init__(
+        self, folder: str | Path, *, now: Callable[[], float] = time.time, output_room: int = OUTPUT_ROOM
+    ) -> None:
+        """``folder`` is created (mode 0700) when missing. ``now``: seconds since the epoch. ``output_room``: bytes that
+        are kept of what activities have printed, all together.
+        """
         self.folder: Path = Path(folder)
+        self._output_room = output_room
         self._now = now
         self._lock = FolderLock(self.folder)
         self._reserve = Reserve(self.folder)
@@ -125,6 +131,15 @@ class SqliteStore(Alone):
             if before is None:
                 break
         return found[: query.limit]
+
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        """See ``Store.save_outputs``. One transaction a chunk, so that commits get in between."""
+        for chunk in chunks(outputs):
+            await self._call(partial(self._save_outputs, chunk))
+
+    async def output(self, uuid: str) -> str:
+        """See ``Store.output``."""
+        return await self._call(lambda: self._database.outputs.get(uuid))
 
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``. One transaction a chunk, so that commits get in between."""
@@ -253,6 +268,17 @@ class SqliteStore(Alone):
             else:
                 _log.warning("%s: progress is not saved yet: %s", self.folder, error)
 
+    def _save_outputs(self, chunk: Mapping[str, str]) -> None:
+        if self._full:  # they are not worth what room there is
+            return
+        try:
+            with self._database.transaction():
+                self._database.outputs.save(chunk, self._now())
+        except sqlite3.Error as error:
+            if not _is_full(error):
+                raise
+            _log.debug("%s: no room for what activities print: %s", self.folder, error)
+
     def _deliver(self, changed: list[Activity], answers: list[tuple[_Job, Any]]) -> None:
         def on_loop() -> None:
             try:
@@ -274,7 +300,7 @@ class SqliteStore(Alone):
             raise StoreError(f"cannot use the data folder {self.folder}: {error.strerror}") from error
         self._held.callback(self._lock.release)
         try:
-            self._database = Database(self.folder / "headway.db")
+            self._database = Database(self.folder / "headway.db", output_room=self._output_room)
             self._held.callback(self._database.close)
             self._full = not self._reserve.take()
             self._ledger = Ledger(self._database)

@@ -15,12 +15,16 @@ import msgspec
 from headway.core.activity import Activity
 from headway.core.narrowing import Narrowing
 from headway.core.policy import EVERYTHING, SYSTEM_USER
-from headway.ports import HistoryQuery
+from headway.ports import OUTPUT_ROOM, HistoryQuery
 from headway.stores import StoreError
+from headway.stores.sqlite_outputs import Outputs
 
-VERSION = 2
+VERSION = 3
 MIGRATIONS: Mapping[int, str] = {
     1: "CREATE INDEX activity_ended_by_type ON activity (owner, type, state, revision) WHERE ended_at IS NOT NULL",
+    2: "CREATE TABLE output (uuid TEXT PRIMARY KEY, saved_at REAL NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL);"
+    " CREATE INDEX output_by_age ON output (saved_at, uuid, size);"
+    " CREATE TRIGGER output_ends AFTER DELETE ON activity BEGIN DELETE FROM output WHERE uuid = OLD.uuid; END",
 }
 """The SQL that leads from each older version to the next."""
 
@@ -46,8 +50,10 @@ class Database:
     epoch: str
     secret: bytes
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database; raises ``StoreError`` when it is not ours, newer, or damaged."""
+    def __init__(self, path: Path, *, output_room: int = OUTPUT_ROOM) -> None:
+        """Open or create the database; raises ``StoreError`` when it is not ours, newer, or damaged. ``output_room``:
+        bytes that are kept of what activities have printed, all together.
+        """
         self.path = path
         self.transactions: int = 0
         try:
@@ -56,6 +62,7 @@ class Database:
             with ExitStack() as undo:
                 undo.callback(self._connection.close)
                 self._prepare()
+                self.outputs: Outputs = Outputs(self._connection, output_room)
                 undo.pop_all()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot open the database {path}: {error}") from error

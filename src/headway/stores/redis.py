@@ -1,0 +1,338 @@
+"""Redis or Valkey, for many nodes: each reads all changes from one journal, and writes by atomic scripts.
+
+Commits that come together share a script (group commit). What a node has committed itself comes back to it by the
+journal like everything else: so all nodes see one total order, and a commit returns when it has come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeVar
+
+import msgspec
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError, ResponseError
+
+from headway.core.activity import Activity
+from headway.core.errors import StorageFull, Unavailable
+from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
+from headway.ports import HistoryQuery, Publish, Snapshot, Write
+from headway.stores import StoreError
+from headway.stores.durability import Durability
+from headway.stores.position import Position
+from headway.stores.redis_address import TIMEOUT, Address, Client, examine, is_cluster, parse_address
+from headway.stores.redis_journal import BLOCK, Journal
+from headway.stores.redis_records import CHUNK, VERSION, Records
+
+PACE = 0.2
+"""Seconds between two commits of progress: an activity is written at most 5 times a second."""
+
+GROUP = 256
+"""Writes that share a script, at most: the server does nothing else meanwhile."""
+
+PATIENCE = 2.0
+"""Seconds for which a commit is tried again while the server cannot be reached."""
+
+RETRY = 0.05
+"""Seconds between these tries."""
+
+REMEMBERED = 2_000
+"""Ended activities that a node could put back, were the server to lose them."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger("headway")
+
+
+class _Job(msgspec.Struct, eq=False):
+    """A caller's writes, and where to tell what came of them."""
+
+    writes: Sequence[Write]
+    done: asyncio.Future[tuple[list[int | None], int]]
+
+
+class RedisStore:
+    """Records in one namespace of a server that any number of nodes may share."""
+
+    pace: float = PACE
+
+    def __init__(self, url: str, *, now: Callable[[], float] = time.time) -> None:
+        """``url``: ``redis://[USER:PASSWORD@]HOST[:PORT][/DB][?namespace=NAME&durability=process|power]``; ``rediss``
+        for TLS; a cluster by any of its nodes; ``redis+sentinel://HOST:PORT,HOST:PORT/MASTER``. ``now``: seconds since
+        the epoch. Raises ``StoreError`` for another.
+        """
+        self.address: Address = parse_address(url)
+        self.durability: Durability | None = None
+        """What the server promises of what it acknowledges; None before it has been asked."""
+        self.transactions: int = 0
+        """Scripts that have committed something since it was made."""
+        self._now = now
+        self._position = Position()
+        self._closed = True
+        self._epoch, self._secret = "", b""
+        self._known: dict[str, Activity] = {}
+        self._ended: OrderedDict[str, Activity] = OrderedDict()
+
+    def __repr__(self) -> str:
+        held = "closed" if self._closed else repr(self._position)
+        return f"<RedisStore {self.address.name} {self.address.namespace} {held}>"
+
+    async def open(self, publish: Publish) -> Snapshot:
+        """See ``Store.open``."""
+        self._publish, self._position = publish, Position()
+        self._jobs: list[_Job] = []
+        self._newest = 0
+        self._wanted = asyncio.Event()
+        self._syncing: asyncio.Task[None] | None = None
+        async with AsyncExitStack() as undo:
+            try:
+                snapshot = await self._take_up(undo)
+            except AuthenticationError as error:
+                raise StoreError(f"{self.address.name} refuses the user or the password: {error}") from error
+            except NoPermissionError as error:
+                raise StoreError(f"{self.address.name}: its user may not do what a store has to: {error}") from error
+            except (RedisError, OSError) as error:
+                raise StoreError(f"cannot use the store at {self.address.name}: {error}") from error
+            undo.callback(self._position.fail, Unavailable("the store is closed"))
+            loop = asyncio.get_running_loop()
+            undo.push_async_callback(_ended, loop.create_task(self._journal.follow(), name="headway-redis-journal"))
+            self._closed = False
+            undo.push_async_callback(self._done, loop.create_task(self._work(), name="headway-redis-commits"))
+            self._held = undo.pop_all()
+        return snapshot
+
+    async def commit(self, writes: Sequence[Write]) -> list[int | None]:
+        """See ``Store.commit``."""
+        self._refuse_when_closed()
+        if not writes:
+            return []
+        job = _Job(writes, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._wanted.set()
+        revisions, newest = await job.done
+        await self._position.reach(newest)
+        return revisions
+
+    async def sync(self) -> None:
+        """See ``Store.sync``. Those who ask together share an answer."""
+        self._refuse_when_closed()
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().create_task(self._synced())
+            self._syncing.add_done_callback(_looked_at)
+        await asyncio.shield(self._syncing)
+
+    async def _synced(self) -> None:
+        await asyncio.sleep(0)  # whoever asks in this turn is answered along
+        self._syncing = None
+        newest = await self._asked(self._records.revision())
+        await self._position.reach(newest)
+
+    async def beat(self, names: Collection[str]) -> None:
+        """See ``Store.beat``."""
+        await self._asked(self._records.beat(names))
+
+    async def silences(self, names: Collection[str]) -> Mapping[str, float]:
+        """See ``Store.silences``."""
+        return await self._asked(self._records.silences(names)) if names else {}
+
+    async def get(self, uuid: str) -> Activity | None:
+        """See ``Store.get``."""
+        return await self._asked(self._records.get(uuid))
+
+    async def history(self, query: HistoryQuery) -> list[Activity]:
+        """See ``Store.history``."""
+        found: list[Activity] = []
+        skip, more = 0, True
+        while more and len(found) < query.limit:
+            page, more = await self._asked(self._records.history(query.scope, query.before, CHUNK, skip))
+            found += filter(query.admits, page)
+            skip += CHUNK
+        return found[: query.limit]
+
+    async def prune(self, before: float, keep: int) -> int:
+        """See ``Store.prune``."""
+        total = 0
+        while doomed := await self._asked(self._records.doomed(before, keep)):
+            total += await self._asked(self._records.forget(doomed))
+        return total
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wanted.set()
+        await self._held.aclose()
+
+    async def _done(self, work: asyncio.Task[None]) -> None:
+        """What was asked before is answered."""
+        await work
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._position.reach(self._newest)
+
+    # Inside
+
+    async def _take_up(self, undo: AsyncExitStack) -> Snapshot:
+        client = self.address.client()
+        undo.push_async_callback(client.aclose)
+        cluster = await is_cluster(client)
+        if cluster:
+            client = self._connected(undo, cluster=True)
+        self.durability = await examine(client, self.address)
+        reader = self._connected(undo, cluster=cluster, timeout=TIMEOUT + BLOCK / 1_000)
+        self._records = Records(client, self.address.namespace)
+        self._journal = Journal(
+            Records(reader, self.address.namespace), self._position, self._tell, self._look_what_is_left
+        )
+        return await self._snapshot()
+
+    def _connected(self, undo: AsyncExitStack, *, cluster: bool, timeout: float = TIMEOUT) -> Client:
+        client = self.address.client(timeout=timeout, cluster=cluster)
+        undo.push_async_callback(client.aclose)
+        return client
+
+    async def _snapshot(self) -> Snapshot:
+        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0)
+        if taken.version > VERSION:
+            raise StoreError(
+                f"the namespace {self.address.namespace} has version {taken.version}, this Headway knows {VERSION}: "
+                "it was written by a newer release; install that one, or choose another namespace"
+            )
+        self._epoch, self._secret = taken.epoch, taken.secret
+        live = await self._records.live()
+        ended = await self._records.ended(self._now() - TOMBSTONE_AGE, TOMBSTONES)
+        # What has changed since the history was taken up comes by the journal.
+        records = [record for record in (*live, *ended) if record.revision <= taken.revision]
+        records.sort(key=lambda record: record.revision)
+        self._position.advance(taken.revision)
+        self._remember(records)
+        return Snapshot(taken.epoch, taken.secret, await self._records.floors(ended), records)
+
+    def _tell(self, records: Sequence[Activity]) -> None:
+        self._remember(records)
+        self._publish(records)
+
+    def _remember(self, records: Sequence[Activity]) -> None:
+        for record in records:
+            if record.ended:
+                self._known.pop(record.uuid, None)
+                self._ended[record.uuid] = record
+            else:
+                self._known[record.uuid] = record
+        while len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+
+    async def _look_what_is_left(self) -> None:
+        """The server has been away: put back what it has lost meanwhile, as another one that took over may have."""
+        taken = await self._records.take(self._epoch, self._secret, self._position.revision)
+        if taken.epoch != self._epoch:
+            raise RedisError("the server holds another history now; start this node anew")
+        if taken.revision >= self._position.revision:
+            return
+        _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
+        for record in (*self._ended.values(), *self._known.values()):
+            current = await self._records.get(record.uuid)
+            if current is None or current.revision < record.revision:
+                expected = None if current is None else current.fence
+                await self._records.commit(secrets.token_hex(8), [Write(record, expected)])
+
+    async def _work(self) -> None:
+        while self._jobs or not self._closed:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._jobs:
+                await self._commit(self._group())
+
+    def _group(self) -> list[_Job]:
+        """Those who wait, as far as they fit. Starts go by themselves: without room only they are refused."""
+        starts = _starts(self._jobs[0])
+        group: list[_Job] = []
+        size = 0
+        for job in list(self._jobs):
+            if _starts(job) is starts and (not group or size + len(job.writes) <= GROUP):
+                group.append(job)
+                self._jobs.remove(job)
+                size += len(job.writes)
+        return group
+
+    async def _commit(self, group: list[_Job]) -> None:
+        writes = [write for job in group for write in job.writes]
+        try:
+            revisions, newest = await self._written(secrets.token_hex(8), writes)
+        except Exception as error:
+            for job in group:
+                _settle(job, error if isinstance(error, Unavailable | StorageFull) else Unavailable(_said(error)))
+            return
+        self._newest, at = newest, 0
+        for job in group:
+            _settle(job, (revisions[at : at + len(job.writes)], newest))
+            at += len(job.writes)
+
+    async def _written(self, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
+        """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                answer = await self._records.commit(id, writes)
+                self.transactions += 1
+                return answer
+            except OutOfMemoryError as error:
+                raise StorageFull from error
+            except (RedisError, OSError) as error:
+                if _is_oom(error):
+                    raise StorageFull from error
+                if isinstance(error, ResponseError) or time.monotonic() > deadline:
+                    raise Unavailable(_said(error)) from error
+            await asyncio.sleep(RETRY)
+
+    async def _asked(self, question: Awaitable[_T]) -> _T:
+        try:
+            self._refuse_when_closed()
+            return await question
+        except (RedisError, OSError) as error:
+            raise Unavailable(_said(error)) from error
+        finally:
+            if asyncio.iscoroutine(question):
+                question.close()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("the store is closed")
+
+
+def _starts(job: _Job) -> bool:
+    return any(write.expected is None for write in job.writes)
+
+
+def _settle(job: _Job, answer: tuple[list[int | None], int] | Exception) -> None:
+    if job.done.done():  # whoever asked has gone; the change stands all the same
+        return
+    if isinstance(answer, Exception):
+        job.done.set_exception(answer)
+    else:
+        job.done.set_result(answer)
+
+
+def _said(error: Exception) -> str:
+    return f"the store cannot take this now: {error}"
+
+
+def _is_oom(error: Exception) -> bool:
+    return "OOM" in str(error)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    while not task.done():
+        task.cancel()
+        # Once may not be enough: redis-py sends within asyncio.wait_for, which on Python 3.11 can lose a cancel.
+        await asyncio.wait({task}, timeout=RETRY)
+
+
+def _looked_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()

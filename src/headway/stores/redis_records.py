@@ -1,0 +1,221 @@
+"""The keys of a namespace as operations: what is where on a Redis or Valkey server, and how it is written.
+
+All keys have the namespace as their hash tag, so they are in one slot of a cluster, where scripts may join them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Collection, Iterable, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+from redis.exceptions import NoScriptError
+
+from headway.core.activity import Activity
+from headway.core.policy import EVERYTHING, Scope
+from headway.ports import Write
+from headway.stores.redis_address import Client
+
+VERSION = 1
+JOURNAL = 20_000
+"""Entries that the journal keeps, about: a node that is further behind looks at the records instead."""
+
+CHUNK = 500
+"""Records that are asked for at once: others get their turn in between."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Activity).decode
+_log = logging.getLogger("headway")
+
+
+class Script:
+    """One of ``redis_scripts``: sent by its digest, and in full to a server that does not know it yet."""
+
+    def __init__(self, name: str, shebang: str = "#!lua") -> None:
+        body = resources.files("headway.stores").joinpath("redis_scripts", f"{name}.lua").read_text("utf-8")
+        self._text = f"{shebang}\n{body}"
+        self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, client: Any, keys: Sequence[str], args: Iterable[Any] = ()) -> Any:
+        """What it answers."""
+        said = [*keys, *args]
+        try:
+            return await client.evalsha(self._digest, len(keys), *said)
+        except NoScriptError:
+            return await client.eval(self._text, len(keys), *said)
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What names the history of a namespace."""
+
+    epoch: str
+    secret: bytes
+    version: int
+    revision: int
+    """The newest that was given out, before this node has said what it knows of."""
+
+
+class Records:
+    """What is kept in one namespace."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client: Any = client  # whose types leave open whether bytes or text come back
+        self.dropped: int = 0
+        """Entries that could not be read: none of ours."""
+        prefix = f"{{{namespace}}}:"
+        self._meta, self._records, self._live, self._ended, self._beats, self._floors = (
+            prefix + name for name in ("meta", "records", "live", "ended", "beats", "floors")
+        )
+        self.journal: str = f"{prefix}journal"
+        self._outputs = f"{prefix}outputs"
+        self._history = f"{prefix}history:"
+        self._take, self._forget, self._beat = Script("take"), Script("forget"), Script("beat")
+        self._start = Script("commit")
+        # An end makes room: it must be possible where there is none left.
+        self._change = Script("commit", "#!lua flags=allow-oom")
+
+    async def take(self, epoch: str, secret: bytes, revision: int) -> Taken:
+        """What is there; ``epoch`` and ``secret`` become those of a history that begins now."""
+        told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision])
+        return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]))
+
+    async def revision(self) -> int:
+        """The newest that was given out."""
+        return int(await self.client.hget(self._meta, "revision") or 0)
+
+    async def commit(self, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
+        """Each write's revision, or None where its expectation did not hold; and the newest of all. Sent again with the
+        same ``id``, what has been written stays as it is.
+        """
+        keys = [self._meta, self._records, self._live, self._ended]
+        keys += [self._beats, self._floors, self.journal, self._history]
+        script = self._start if any(write.expected is None for write in writes) else self._change
+        args = (part for write in writes for part in _arguments(write))
+        *revisions, newest = await script.run(self.client, keys, [id, JOURNAL, *args])
+        return [revision or None for revision in revisions], newest
+
+    async def get(self, uuid: str) -> Activity | None:
+        """One record."""
+        return self.read(await self.client.hget(self._records, uuid))
+
+    async def many(self, uuids: Sequence[Any]) -> list[Activity]:
+        """Those of the records that are there, in that order."""
+        found: list[Activity | None] = []
+        for at in range(0, len(uuids), CHUNK):
+            found += map(self.read, await self.client.hmget(self._records, uuids[at : at + CHUNK]))
+        return [record for record in found if record is not None]
+
+    async def live(self) -> list[Activity]:
+        """The records that have not ended."""
+        return await self.many(sorted(await self.client.smembers(self._live)))
+
+    async def ended(self, since: float, per_owner: int) -> list[Activity]:
+        """What ended since then (seconds since the epoch), at most that many an owner."""
+        young = set(await self.client.zrangebyscore(self._ended, since, "+inf"))
+        uuids: list[Any] = []
+        for owner in await self._owners():
+            newest = await self.client.zrevrange(self._history + owner, 0, per_owner - 1)
+            uuids += [uuid for uuid in newest if uuid in young]
+        return await self.many(uuids)
+
+    async def ended_after(self, revision: int) -> list[Activity]:
+        """What ended after a revision."""
+        uuids: list[Any] = []
+        for owner in await self._owners():
+            uuids += await self.client.zrangebyscore(self._history + owner, f"({revision}", "+inf")
+        return await self.many(uuids)
+
+    async def floors(self, kept: Collection[Activity]) -> dict[int, int]:
+        """Per owner, the newest revision that is gone or not among the ended ones that are kept."""
+        uuids = {activity.uuid.encode() for activity in kept}
+        floors: dict[int, int] = {}
+        for owner, gone in (await self.client.hgetall(self._floors)).items():
+            floor, at = int(gone), 0
+            while page := await self.client.zrevrange(
+                self._history + owner.decode(), at, at + CHUNK - 1, withscores=True
+            ):
+                left_out = next((score for uuid, score in page if uuid not in uuids), None)
+                if left_out is not None:
+                    floor = max(floor, int(left_out))
+                    break
+                at += CHUNK
+            if floor:
+                floors[int(owner)] = floor
+        return floors
+
+    async def history(self, scope: Scope, before: int | None, limit: int, skip: int) -> tuple[list[Activity], bool]:
+        """Some ended records of a scope, newest end first, and whether there may be more behind them."""
+        key = self._history if scope is EVERYTHING else f"{self._history}{scope}"
+        newest = "+inf" if before is None else f"({before}"
+        uuids = await self.client.zrevrangebyscore(key, newest, "-inf", start=skip, num=limit)
+        return await self.many(uuids), len(uuids) == limit
+
+    async def doomed(self, before: float, keep: int) -> list[Any]:
+        """Up to a chunk of the uuids that ended before a time, or are beyond the newest ``keep``."""
+        old = await self.client.zrangebyscore(self._ended, "-inf", f"({before}", start=0, num=CHUNK)
+        if old:
+            return list(old)
+        excess = await self.client.zcard(self._history) - keep
+        return list(await self.client.zrange(self._history, 0, min(excess, CHUNK) - 1)) if excess > 0 else []
+
+    async def forget(self, uuids: Sequence[Any]) -> int:
+        """Delete ended records; how many were there."""
+        keys = [self._records, self._ended, self._floors, self._outputs, self._history]
+        return int(await self._forget.run(self.client, keys, uuids))
+
+    async def beat(self, names: Collection[str]) -> None:
+        """These have given a sign of life now."""
+        await self._beat.run(self.client, [self._beats], names)
+
+    async def silences(self, names: Collection[str]) -> dict[str, float]:
+        """Seconds since each was heard of, by the server's clock."""
+        listed = list(names)
+        values = await self.client.hmget(self._beats, listed)
+        seconds, micros = await self.client.time()
+        now = int(seconds) + int(micros) / 1e6
+        return {name: _silence(value, now) for name, value in zip(listed, values, strict=True)}
+
+    def read(self, value: bytes | None) -> Activity | None:
+        """A record as it is kept; None for what is none of ours, which is counted."""
+        if value is None:
+            return None
+        try:
+            head, _, record = value.partition(b"\n")
+            revision, started = head.split(b" ", 2)[:2]
+            return msgspec.structs.replace(_decode(record), revision=int(revision), started_revision=int(started))
+        except (ValueError, msgspec.MsgspecError):
+            if not self.dropped:
+                _log.warning("something that is not a record is dropped; who else writes to this namespace?")
+            self.dropped += 1
+            return None
+
+    async def _owners(self) -> list[str]:
+        return [owner.decode() for owner in await self.client.hkeys(self._floors)]
+
+
+def _arguments(write: Write) -> tuple[Any, ...]:
+    activity = write.activity
+    return (
+        activity.uuid,
+        activity.owner,
+        "" if write.expected is None else _fence(*write.expected),
+        "" if write.based_on is None else write.based_on,
+        _fence(*activity.fence),
+        "" if activity.ended_at is None else repr(activity.ended_at),
+        activity.started_revision or "",
+        _encode(activity),
+    )
+
+
+def _fence(state: str, epoch: int) -> str:
+    return f"{state} {epoch}"
+
+
+def _silence(value: bytes | None, now: float) -> float:
+    if value is None:
+        return math.inf
+    return max(0.0, now - int(value) / 1e3) if value.isdigit() else 0.0
