@@ -1,7 +1,7 @@
 """What tests of the hub share: a store that can be made to fail, and waiting for a condition."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,6 +55,14 @@ class FaultyStore(Alone):
 
     async def history(self, query: HistoryQuery) -> list[Activity]:
         return await self.inner.history(query)
+
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        await self.inner.save_outputs(outputs)
+
+    async def output(self, uuid: str) -> str:
+        return await self.inner.output(uuid)
 
     async def prune(self, before: float, keep: int) -> int:
         return await self.inner.prune(before, keep)

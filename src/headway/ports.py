@@ -63,6 +63,9 @@ class HistoryQuery(msgspec.Struct, frozen=True):
         )
 
 
+OUTPUT_ROOM = 64 * 1024 * 1024
+"""Bytes of UTF-8 that a store keeps of what activities have printed, all together."""
+
 Publish = Callable[[Sequence[Activity]], None]
 
 
@@ -108,6 +111,17 @@ class Store(Protocol):
 
     async def history(self, query: HistoryQuery) -> list[Activity]:
         """Ended activities, newest first."""
+
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Keep what activities have printed last, each text in place of what was kept before; what has no record is
+        dropped. On disk within a second.
+
+        It goes with the record, and when all of it together outgrows ``OUTPUT_ROOM``: the oldest of what has ended
+        first. Where there is hardly any room for records, it is dropped. Raises ``Unavailable``.
+        """
+
+    async def output(self, uuid: str) -> str:
+        """What is kept of what an activity has printed; nothing where nothing is."""
 
     async def prune(self, before: float, keep: int) -> int:
         """Delete what ended before that time, and all but the newest ``keep``; how many were deleted."""

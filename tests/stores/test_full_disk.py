@@ -15,9 +15,9 @@ from headway.core.lifecycle import Report
 from headway.core.policy import EVERYTHING
 from headway.ports import HistoryQuery
 from headway.stores import sqlite
-from headway.stores.folder import Reserve
 from headway.stores.sqlite import SqliteStore
 from tests.hubs import hub, until
+from tests.stores.disks import Disk
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,52 +33,13 @@ def test_on_a_small_disk_that_is_really_full(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-class Disk(Reserve):
-    """Plays a full disk with SQLite's own limit: SQLITE_FULL is real, and no privilege is needed.
-
-    The reserve is a number of pages that is added to the limit while it is given up.
-    """
-
-    def __init__(self, store: SqliteStore) -> None:
-        super().__init__(store.folder)
-        self._store = store
-        self.pages = 0
-        self.has_room = True
-        self.given_up = False
-
-    def fill(self, pages: int) -> None:
-        """Let the database have its present pages and no more."""
-        self.pages, self.has_room = pages, False
-        self._store._database.limit_pages(pages)
-
-    @property
-    def held(self) -> bool:
-        return not self.given_up
-
-    def take(self) -> bool:
-        if self.has_room:
-            self._store._database.limit_pages(1_000_000)
-            self.given_up = False
-        return self.held
-
-    def give_up(self) -> bool:
-        given, self.given_up = self.held, True
-        self._store._database.limit_pages(self.pages + 200)
-        return given
-
-
 async def test_on_a_disk_without_a_page_to_spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "CHECKPOINT", 0.02)
     store = SqliteStore(tmp_path / "data")
     async with hub(store) as activities:
         started = [await activities.run() for _ in range(50)]
         store._reserve = disk = Disk(store)
-
-        def fill() -> None:
-            (pages,) = store._database._connection.execute("PRAGMA page_count").fetchone()
-            disk.fill(pages)
-
-        await store._call(fill)
+        await disk.fill()
         with pytest.raises(StorageFull):
             for _ in range(1000):
                 await activities.run()
@@ -109,12 +70,7 @@ async def test_starts_and_ends_that_come_together_are_told_apart(tmp_path: Path)
     async with hub(store) as activities:
         started = [await activities.run() for _ in range(20)]
         store._reserve = disk = Disk(store)
-
-        def fill() -> None:
-            (pages,) = store._database._connection.execute("PRAGMA page_count").fetchone()
-            disk.fill(pages)
-
-        await store._call(fill)
+        await disk.fill()
         ends = [activities.finish(activity.uuid, State.SUCCEEDED) for activity in started]
         starts = [activities.run() for _ in range(100)]
         answers = await asyncio.gather(*ends, *starts, return_exceptions=True)
@@ -128,8 +84,7 @@ async def test_an_end_is_taken_from_the_reserve_also_when_the_checkpoint_found_t
     async with hub(store) as activities:
         activity = await activities.run()
         store._reserve = disk = Disk(store)
-        (pages,) = await store._call(lambda: store._database._connection.execute("PRAGMA page_count").fetchone())
-        await store._call(lambda: disk.fill(pages))
+        await disk.fill()
         store._full = True  # as the checkpoint says it, which leaves the reserve to changes that matter more
         store._checkpoint_due = time.monotonic() + 3600
         ends = [activities.finish(activity.uuid, State.FAILED, error="x" * 10_000)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -154,33 +155,33 @@ async def test_a_newer_database_is_refused_untouched(folder: Path) -> None:
     await written(folder)
     query(folder, "PRAGMA user_version = 7")
     before = (folder / "headway.db").read_bytes()
-    with pytest.raises(StoreError, match="has version 7, this Headway knows 2: it was written by a newer"):
+    with pytest.raises(StoreError, match="has version 7, this Headway knows 3: it was written by a newer"):
         await opened(folder)
     assert (folder / "headway.db").read_bytes() == before
 
 
 MIGRATIONS = {
-    2: "ALTER TABLE activity ADD COLUMN note TEXT; UPDATE activity SET note = 'moved'",
-    3: "INSERT INTO meta (name, value) VALUES ('fourth', 4)",
+    3: "ALTER TABLE activity ADD COLUMN note TEXT; UPDATE activity SET note = 'moved'",
+    4: "INSERT INTO meta (name, value) VALUES ('fifth', 5)",
 }
 
 
 async def test_an_older_database_is_moved_up_after_a_backup(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await written(folder)
     before = query(folder, "SELECT * FROM activity ORDER BY uuid")
-    monkeypatch.setattr(sqlite_database, "VERSION", 4)
+    monkeypatch.setattr(sqlite_database, "VERSION", 5)
     monkeypatch.setattr(sqlite_database, "MIGRATIONS", MIGRATIONS)
     store = await opened(folder)
     assert [activity.uuid for activity in store.snapshot.activities] == ["live", "ended"]
     await store.store.close()
-    assert query(folder, "PRAGMA user_version") == [(4,)]
+    assert query(folder, "PRAGMA user_version") == [(5,)]
     assert query(folder, "SELECT DISTINCT note FROM activity") == [("moved",)]
-    backup = folder / "headway.db.v2.backup"
+    backup = folder / "headway.db.v3.backup"
     assert backup.stat().st_mode & 0o777 == 0o600
     kept = folder / "kept"
     kept.mkdir()
     backup.rename(kept / "headway.db")
-    assert query(kept, "PRAGMA user_version") == [(2,)]
+    assert query(kept, "PRAGMA user_version") == [(3,)]
     assert query(kept, "SELECT * FROM activity ORDER BY uuid") == before
 
 
@@ -188,26 +189,36 @@ async def test_a_migration_that_fails_leaves_the_last_version_that_worked(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await written(folder)
-    monkeypatch.setattr(sqlite_database, "VERSION", 4)
-    broken = {**MIGRATIONS, 3: "UPDATE activity SET note = 'lost'; SELECT * FROM no_such_table"}
+    monkeypatch.setattr(sqlite_database, "VERSION", 5)
+    broken = {**MIGRATIONS, 4: "UPDATE activity SET note = 'lost'; SELECT * FROM no_such_table"}
     monkeypatch.setattr(sqlite_database, "MIGRATIONS", broken)
     with pytest.raises(StoreError, match="no_such_table"):
         await opened(folder)
-    assert query(folder, "PRAGMA user_version") == [(3,)]
+    assert query(folder, "PRAGMA user_version") == [(4,)]
     assert query(folder, "SELECT DISTINCT note FROM activity") == [("moved",)]
     monkeypatch.setattr(sqlite_database, "MIGRATIONS", MIGRATIONS)
     await (await opened(folder)).store.close()
-    assert query(folder, "PRAGMA user_version") == [(4,)]
+    assert query(folder, "PRAGMA user_version") == [(5,)]
 
 
-async def test_a_database_of_the_first_version_gets_what_it_lacks(folder: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_database_of_an_older_version_gets_what_it_lacks(folder: Path, version: int) -> None:
     await written(folder)
-    wanted = query(folder, "SELECT sql FROM sqlite_master ORDER BY name")
-    query_and_commit(folder, "DROP INDEX activity_ended_by_type")
-    query_and_commit(folder, "PRAGMA user_version = 1")
+    wanted = schema(folder)
+    query_and_commit(folder, "DROP TABLE output")
+    query_and_commit(folder, "DROP TRIGGER output_ends")
+    if version == 1:
+        query_and_commit(folder, "DROP INDEX activity_ended_by_type")
+    query_and_commit(folder, f"PRAGMA user_version = {version}")
     await (await opened(folder)).store.close()
-    assert query(folder, "PRAGMA user_version") == [(2,)]
-    assert query(folder, "SELECT sql FROM sqlite_master ORDER BY name") == wanted
+    assert query(folder, "PRAGMA user_version") == [(3,)]
+    assert schema(folder) == wanted
+
+
+def schema(folder: Path) -> list[str]:
+    """What the tables and the like were made by, however it was laid out."""
+    made = query(folder, "SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY name")
+    return ["".join(re.sub("--.*", "", str(sql)).split()) for (sql,) in made]
 
 
 async def test_what_a_start_asks_of_the_history_is_found_without_a_walk(folder: Path) -> None:

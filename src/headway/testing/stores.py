@@ -316,6 +316,50 @@ class StoreContract:
             assert await store.history(text="needle", limit=1, before=found[1].revision) == ["x0"]
             assert await store.history(text="needle", before=found[0].revision) == []
 
+    # Output
+
+    async def test_the_output_that_was_saved_last_is_kept(self) -> None:
+        hostile = "\n".join(("'; DROP TABLE output; --", "größer 🎬 \u202f", "\ttab", "%s {} \\n", "x" * 60_000, ""))
+        async with self.opened() as first:
+            activity = await first.start("a")
+            await first.start("b")
+            await first.store.save_outputs({"a": "one\n", "b": hostile})
+            await first.end(activity)
+            await first.store.save_outputs({"a": "one\ntwo\n"})
+            assert [await first.store.output(uuid) for uuid in ("a", "b")] == ["one\ntwo\n", hostile]
+        async with self.opened() as second:
+            assert [await second.store.output(uuid) for uuid in ("a", "b")] == ["one\ntwo\n", hostile]
+
+    async def test_output_is_no_change(self) -> None:
+        async with self.opened() as store:
+            activity = await store.start("a")
+            await store.store.save_outputs({"a": "text"})
+            assert store.published == [activity]
+            assert await store.store.get("a") == activity
+
+    async def test_there_is_no_output_without_a_record(self) -> None:
+        async with self.opened() as store:
+            await store.start("a")
+            await store.store.save_outputs({"b": "text", "a": "more"})
+            await store.store.save_outputs({})
+            await store.start("b")
+            assert [await store.store.output(uuid) for uuid in ("a", "b", "c")] == ["more", "", ""]
+
+    async def test_output_goes_with_its_record(self) -> None:
+        async with self.opened() as store:
+            for uuid in ("a", "b"):
+                await store.run(uuid)
+            await store.store.save_outputs({"a": "text", "b": "text"})
+            assert await store.store.prune(before=AT - 1, keep=1) == 1
+            await store.start("a")
+            assert [await store.store.output(uuid) for uuid in ("a", "b")] == ["", "text"]
+
+    async def test_a_closed_store_takes_no_output(self) -> None:
+        async with self.opened() as store:
+            await store.start("a")
+        with pytest.raises(Unavailable):
+            await store.store.save_outputs({"a": "text"})
+
     # Pruning
 
     async def test_old_ends_are_pruned_and_nothing_else(self) -> None:
