@@ -21,7 +21,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
 from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
-from headway.ports import HistoryQuery, Publish, Snapshot, Write
+from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.position import Position
@@ -60,7 +60,7 @@ class RedisStore:
 
     pace: float = PACE
 
-    def __init__(self, url: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, *, now: Callable[[], float] = time.time, output_room: int = OUTPUT_ROOM) -> None:
         """``url``: ``redis://[USER:PASSWORD@]HOST[:PORT][/DB][?namespace=NAME&durability=process|power]``; ``rediss``
         for TLS; a cluster by any of its nodes; ``redis+sentinel://HOST:PORT,HOST:PORT/MASTER``. ``now``: seconds since
         the epoch. Raises ``StoreError`` for another.
@@ -70,7 +70,7 @@ class RedisStore:
         """What the server promises of what it acknowledges; None before it has been asked."""
         self.transactions: int = 0
         """Scripts that have committed something since it was made."""
-        self._now = now
+        self._now, self._output_room = now, output_room
         self._position = Position()
         self._closed = True
         self._epoch, self._secret = "", b""
@@ -152,6 +152,15 @@ class RedisStore:
             found += filter(query.admits, page)
             skip += CHUNK
         return found[: query.limit]
+
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        """See ``Store.save_outputs``."""
+        with suppress(StorageFull):
+            await self._asked(self._records.keep(outputs, self._output_room))
+
+    async def output(self, uuid: str) -> str:
+        """See ``Store.output``."""
+        return await self._asked(self._records.output(uuid))
 
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``."""
@@ -266,7 +275,7 @@ class RedisStore:
             revisions, newest = await self._written(secrets.token_hex(8), writes)
         except Exception as error:
             for job in group:
-                _settle(job, error if isinstance(error, Unavailable | StorageFull) else Unavailable(_said(error)))
+                _settle(job, _translated(error))
             return
         self._newest, at = newest, 0
         for job in group:
@@ -281,13 +290,9 @@ class RedisStore:
                 answer = await self._records.commit(id, writes)
                 self.transactions += 1
                 return answer
-            except OutOfMemoryError as error:
-                raise StorageFull from error
             except (RedisError, OSError) as error:
-                if _is_oom(error):
-                    raise StorageFull from error
                 if isinstance(error, ResponseError) or time.monotonic() > deadline:
-                    raise Unavailable(_said(error)) from error
+                    raise _translated(error) from error
             await asyncio.sleep(RETRY)
 
     async def _asked(self, question: Awaitable[_T]) -> _T:
@@ -295,7 +300,7 @@ class RedisStore:
             self._refuse_when_closed()
             return await question
         except (RedisError, OSError) as error:
-            raise Unavailable(_said(error)) from error
+            raise _translated(error) from error
         finally:
             if asyncio.iscoroutine(question):
                 question.close()
@@ -318,12 +323,12 @@ def _settle(job: _Job, answer: tuple[list[int | None], int] | Exception) -> None
         job.done.set_result(answer)
 
 
-def _said(error: Exception) -> str:
-    return f"the store cannot take this now: {error}"
-
-
-def _is_oom(error: Exception) -> bool:
-    return "OOM" in str(error)
+def _translated(error: Exception) -> Unavailable | StorageFull:
+    if isinstance(error, Unavailable | StorageFull):
+        return error
+    if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
+        return StorageFull()
+    return Unavailable(f"the store cannot take this now: {error}")
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

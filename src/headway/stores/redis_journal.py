@@ -75,7 +75,8 @@ class Journal:
         records = [*await self._records.live(), *await self._records.ended_after(before)]
         # What has changed again since then is in the journal.
         missed = {record.uuid: record for record in records if before < record.revision <= newest}
-        self._tell(sorted(missed.values(), key=_place), newest)
+        in_order: list[Activity] = sorted(missed.values(), key=lambda record: record.revision)
+        self._tell(in_order, newest)
 
     def _tell(self, records: Iterable[Activity | None], revision: int) -> None:
         told: Sequence[Activity] = [record for record in records if record is not None]
@@ -92,7 +93,3 @@ def _revision(id: bytes) -> int:
     """Of an entry; -1 for what is none of ours."""
     revision, _, rest = id.partition(b"-")
     return int(revision) if rest == b"0" and revision.isdigit() else -1
-
-
-def _place(record: Activity) -> int:
-    return record.revision

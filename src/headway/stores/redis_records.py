@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -73,7 +73,7 @@ class Records:
         self.journal: str = f"{prefix}journal"
         self._outputs = f"{prefix}outputs"
         self._history = f"{prefix}history:"
-        self._take, self._forget, self._beat = Script("take"), Script("forget"), Script("beat")
+        self._take, self._forget, self._beat, self._keep = map(Script, ("take", "forget", "beat", "keep"))
         self._start = Script("commit")
         # An end makes room: it must be possible where there is none left.
         self._change = Script("commit", "#!lua flags=allow-oom")
@@ -164,8 +164,17 @@ class Records:
 
     async def forget(self, uuids: Sequence[Any]) -> int:
         """Delete ended records; how many were there."""
-        keys = [self._records, self._ended, self._floors, self._outputs, self._history]
+        keys = [self._meta, self._records, self._ended, self._floors, self._outputs, self._history]
         return int(await self._forget.run(self.client, keys, uuids))
+
+    async def keep(self, outputs: Mapping[str, str], room: int) -> None:
+        """Keep what activities have printed; ``room``: bytes for all of it."""
+        args = (part for output in outputs.items() for part in output)
+        await self._keep.run(self.client, [self._meta, self._records, self._ended, self._outputs], [room, *args])
+
+    async def output(self, uuid: str) -> str:
+        """What is kept of what an activity has printed."""
+        return (await self.client.hget(self._outputs, uuid) or b"").decode(errors="replace")
 
     async def beat(self, names: Collection[str]) -> None:
         """These have given a sign of life now."""

@@ -1,9 +1,9 @@
 -- Delete ended records, and remember per owner the newest revision that is gone. Answers how many were there.
 --
--- KEYS  records, ended, floors, outputs, history
+-- KEYS  meta, records, ended, floors, outputs, history
 -- ARGV  uuids
 
-local records, ended, floors, outputs, history = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local meta, records, ended, floors, outputs, history = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local count = 0
 
 for _, uuid in ipairs(ARGV) do
@@ -14,6 +14,7 @@ for _, uuid in ipairs(ARGV) do
       redis.call('HSET', floors, owner, revision)
     end
     redis.call('HDEL', records, uuid)
+    redis.call('HINCRBY', meta, 'output', -redis.call('HSTRLEN', outputs, uuid))
     redis.call('HDEL', outputs, uuid)
     redis.call('ZREM', history, uuid)
     redis.call('ZREM', history .. owner, uuid)
