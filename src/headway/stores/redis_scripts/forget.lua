@@ -14,7 +14,7 @@ for _, uuid in ipairs(ARGV) do
       redis.call('HSET', floors, owner, revision)
     end
     redis.call('HDEL', records, uuid)
-    redis.call('HINCRBY', meta, 'output', -redis.call('HSTRLEN', outputs, uuid))
+    redis.call('HINCRBY', meta, 'output', 0 - redis.call('HSTRLEN', outputs, uuid))
     redis.call('HDEL', outputs, uuid)
     redis.call('ZREM', history, uuid)
     redis.call('ZREM', history .. owner, uuid)
