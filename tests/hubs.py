@@ -25,6 +25,7 @@ class FaultyStore(Alone):
     def __init__(self, inner: Store | None = None) -> None:
         self.inner = inner or MemoryStore()
         self.commits: list[list[Write]] = []
+        self.saves = 0
         self.failure: Exception | None = None
         self.failing: Callable[[Write], bool] = lambda write: True
         self.holding: Callable[[Write], bool] = lambda write: True
@@ -57,6 +58,7 @@ class FaultyStore(Alone):
         return await self.inner.history(query)
 
     async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        self.saves += 1
         if self.failure is not None:
             raise self.failure
         await self.inner.save_outputs(outputs)

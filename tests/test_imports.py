@@ -22,8 +22,8 @@ class Rule(NamedTuple):
 # cli, testing → server | client | integrations → hub, reporter, operations | stores → wire | ports → core
 BASE = "core ports wire lazy"
 HUB_PARTS = (
-    "hub admission cascade changes context correlation durations flusher forks live liveness portal records registry"
-    " reporter shares starts track operations"
+    "hub admission cascade changes context correlation durations flusher forks live liveness outputs portal records"
+    " registry reporter shares starts track operations"
 )
 HUB = f"{BASE} {HUB_PARTS}"
 SIDES = f"{HUB} stores server client integrations"

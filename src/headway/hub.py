@@ -13,12 +13,14 @@ from headway import forks
 from headway.admission import Limits
 from headway.core.activity import Activity
 from headway.core.errors import Unavailable
+from headway.core.policy import EVERYTHING, Scope
 from headway.liveness import Liveness
 from headway.operations import remote
 from headway.operations.decorate import Decorator
 from headway.operations.options import StartOptions
 from headway.operations.spawn import Spawned, spawn
 from headway.operations.start import Start
+from headway.outputs import Outputs
 from headway.portal import Portal
 from headway.ports import Clock, Store
 from headway.records import Records
@@ -46,6 +48,7 @@ class Activities(Records):
         """``store``: a store, or the URL of one (``memory:``, ``sqlite:FOLDER``)."""
         super().__init__(store, clock, limits, new_uuid)
         self._liveness = Liveness(self)
+        self._outputs = Outputs(self.store, self.clock, self.get)
         self.portal: Portal = Portal()
         """The way to the event loop that all of this runs on."""
         self._opening = asyncio.Lock()
@@ -77,6 +80,8 @@ class Activities(Records):
             self.registry.restore(snapshot)
             self._flusher.start()
             undo.push_async_callback(self._flusher.stop)
+            self._outputs.start()
+            undo.push_async_callback(self._outputs.stop)
             self._open = True
             forks.tell(self)
             undo.callback(self._shut)
@@ -94,6 +99,7 @@ class Activities(Records):
         async with AsyncExitStack() as rest:  # whatever fails on the way, the store is let go
             rest.push_async_callback(self.store.close)
             rest.push_async_callback(self._flusher.stop)
+            rest.push_async_callback(self._outputs.stop)
             rest.callback(self._shut)
             await self._liveness.stop()
         self.portal.detach()
@@ -130,6 +136,22 @@ class Activities(Records):
         Raises what it raises, and RuntimeError where an event loop runs, which must not wait.
         """
         return self.portal.call(function, *args, **kwargs)
+
+    # What they print
+
+    async def write_output(self, uuid: str, text: str, scope: Scope = EVERYTHING) -> None:
+        """Keep what an activity has printed last, in place of what was kept before: cleaned, and of more than 64 KiB
+        only the end. It shows at once and is on disk within about a second.
+
+        Raises ``NotFound``, ``AlreadyEnded`` a minute after its end, and ``Unavailable``.
+        """
+        if not self._open:
+            await self._ready()
+        await self._outputs.write(uuid, text, scope)
+
+    async def output(self, uuid: str, scope: Scope = EVERYTHING) -> str:
+        """What is kept of what an activity has printed; nothing where nothing is. Raises ``NotFound``."""
+        return await self._outputs.read(uuid, scope)
 
     # Operations of this program
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.text import REPLACEMENT, clean, shortened
+from headway.core.text import REPLACEMENT, clean, clean_lines, last_of, shortened
 
 # All of Unicode, lone surrogates too, and often what cleaning is about.
 NASTY = (
@@ -81,3 +81,41 @@ def test_shortened_text_fits_and_says_that_something_is_missing(text: str, limit
 def test_shortening_keeps_clean_text_clean(text: str, limit: int) -> None:
     short = shortened(clean(text), limit)
     assert clean(short) == short
+
+
+@given(TEXT)
+def test_cleaned_lines_have_nothing_that_acts_but_newlines_and_tabs(text: str) -> None:
+    cleaned = clean_lines(text)
+    assert clean_lines(cleaned) == cleaned
+    assert cleaned.splitlines() == cleaned.removesuffix("\n").split("\n") or not cleaned
+    for line in cleaned.replace("\t", "").split("\n"):
+        assert clean(line) == unicodedata.normalize("NFC", line)
+
+
+def test_line_ends_of_all_kinds_become_newlines() -> None:
+    assert clean_lines("a\tb\r\nc\rd\n\ne\u2028f\x1b[1m") == f"a\tb\nc\nd\n\ne\nf{REPLACEMENT}[1m"
+
+
+@given(st.text(st.sampled_from("aé🎬\n")), st.integers(1, 20))
+def test_the_last_of_a_text_is_its_end_and_not_too_long(text: str, size: int) -> None:
+    last = last_of(text, size)
+    assert text.endswith(last)
+    assert len(last.encode()) <= size
+    assert last == text if len(text.encode()) <= size else len(last.encode()) >= size // 2 - 3
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("one\ntwo\nthree\n", "two\nthree\n"),
+        ("one\n1234567\n", "1234567\n"),
+        ("one\n12345\n789\n", "12345\n789\n"),
+        ("one\n1234\n789\n", "1234\n789\n"),
+        ("a very long line", " long line"),
+        ("a long line\n", "long line\n"),
+        ("ééééééé", "ééééé"),
+        ("🎬🎬🎬", "🎬🎬"),
+    ],
+)
+def test_it_begins_with_a_line_where_there_is_one(text: str, last: str) -> None:
+    assert last_of(text, 10) == last

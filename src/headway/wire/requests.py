@@ -21,6 +21,8 @@ MAX_TITLE = 256
 MAX_SUBTITLE = 512
 MAX_UNIT = 32
 MAX_ERROR = 2_000
+MAX_OUTPUT = 64 * 1024
+"""Bytes of UTF-8 that are kept of what an activity prints."""
 MIN_LEASE = 10.0
 MAX_LEASE = 86_400.0
 """Seconds."""
