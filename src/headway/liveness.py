@@ -148,11 +148,17 @@ class Liveness:
         return [live for live in silent if _lapsed(live, now)]
 
     async def _dead(self) -> Sequence[Awaitable[object]]:
-        """The ends of what ran in nodes that are gone, children before their parents."""
+        """The ends of what ran in nodes that are gone, children before their parents; and of what was to run in this
+        one, when whoever started it was told that it could not be recorded.
+        """
         nodes = await self._dead_nodes()
-        doomed = [live for live in self._activities.registry.live.values() if live.activity.node in nodes]
+        everything = self._activities.registry.live.values()
+        doomed = [live for live in everything if live.activity.node in nodes or self._is_orphan(live)]
         doomed.sort(key=lambda live: -live.activity.started_revision)
         return [self._activities.give_up(live.activity.uuid, "server_restart") for live in doomed]
+
+    def _is_orphan(self, live: Live) -> bool:
+        return live.activity.node == self._activities.node and live.operation is None
 
     async def _dead_nodes(self) -> Collection[str]:
         """Those that nobody has ever heard of, and those that have been silent for all of a lease under our eyes."""

@@ -76,8 +76,7 @@ class Records(abc.ABC):
     async def get(self, uuid: str, scope: Scope = EVERYTHING) -> Activity:
         """One activity, live or ended. Raises ``NotFound`` for what does not exist within the scope."""
         if uuid not in self.registry.live:
-            with suppress(Unavailable):  # it may have been started on another node just now
-                await self.store.sync()
+            await self.synced()  # it may have been started on another node just now
         activity = await self._changes.newest(uuid)
         if not visible(activity, scope):
             raise NotFound
@@ -92,7 +91,11 @@ class Records(abc.ABC):
         other nodes have committed.
         """
         await self._flusher.settled(lambda activity: visible(activity, scope))
-        with suppress(Unavailable):  # then the view is as new as can be had
+        await self.synced()
+
+    async def synced(self) -> None:
+        """Wait until what other nodes have committed so far is known here, if the store can be asked."""
+        with suppress(Unavailable):
             await self.store.sync()
 
     async def wait(
@@ -217,6 +220,8 @@ class Records(abc.ABC):
         self, uuid: str, state: State, *, error: str | None = None, news: Report | None = None
     ) -> Activity:
         """End an activity. Raises ``NotFound``, ``ChildrenRunning``, and what ``lifecycle.finish`` raises."""
+
+        await self.synced()  # a child may have been started on another node
 
         def decide(activity: Activity, now: float) -> Activity:
             live = self.registry.live.get(uuid)

@@ -52,6 +52,8 @@ class Starts:
         if key is not None and (known := await self._before(uuid, fingerprint)):
             return known, False
         expected = await self._durations.expected(owner, type)
+        if parent is not None and parent not in self._registry.live:
+            await self._activities.synced()
         family = self._family(parent, owner)
         started = lifecycle.start(
             uuid,

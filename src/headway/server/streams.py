@@ -71,6 +71,7 @@ class Streams:
         """``GET /:/eventsource/notifications``."""
         request = Request(scope)
         opening = self._opening(request, "sse", request.headers.get("last-event-id") or None)
+        await self._caught_up(opening)
         with self._service.places.take(grant_of(request).principal.user) as place:
             await send(_stream_start(request.headers))
             if request.method == "HEAD":
@@ -88,6 +89,7 @@ class Streams:
             if self._service.stopping.is_set():
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
+            await self._caught_up(opening)
             with self._service.places.take(grant_of(websocket).principal.user) as place:
                 await websocket.accept(headers=[(name.encode(), value.encode()) for name, value in PROTOCOL.items()])
                 if self._service.stopping.is_set():  # meanwhile
@@ -105,6 +107,11 @@ class Streams:
         silent = not query.filters(arguments).admits("activity")
         key = ChannelKey(principal.scope, query.stream_narrowing(arguments), transport, resumable, silent)
         return Opening(key, snapshot, since)
+
+    async def _caught_up(self, opening: Opening) -> None:
+        """A cursor may come from another node, which knew more than this one does so far."""
+        if opening.since is not None:
+            await self._service.activities.synced()
 
     def _hand_over(self, connection: HTTPConnection, opening: Opening, place: Place) -> bool:
         """Let the stream go on past ASGI, and keep its place, where the server offers that."""
