@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -332,21 +333,49 @@ async def test_every_value_is_in_one_bin(page: Page, values: list[float]) -> Non
     assert all(each["from"] < each["to"] for each in bins)
 
 
-@pytest.mark.parametrize("picture", ["distribution(a)", "trend(a)", "ends(a)", "timeline(a, 6, 1000)"])
-async def test_pictures_are_of_figures_whatever_the_rows_are(page: Page, picture: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "plot"),
+    [
+        ("plots", "distribution(a)"),
+        ("plots", "trend(a, 0, 1000)"),
+        ("plots", "ends(a)"),
+        ("timeline", "timeline(a, 0, 1000)"),
+    ],
+)
+async def test_pictures_are_of_figures_whatever_the_rows_are(page: Page, module: str, plot: str) -> None:
     odd = [
         row("a", state="succeeded", startedAt=0, endedAt=1000, title='"><script>alert(1)</script>'),
         row("b", state='x" onload="alert(1)', startedAt=900, endedAt=800),
         row("c", state="failed"),
         row("d", state="lost", startedAt=500, endedAt=500),
+        row("e", startedAt=-10, title="😀" * 60),
+        *[row(f"f{n}", state="succeeded", startedAt=n % 900, endedAt=n % 900 + n) for n in range(700)],
     ]
-    assert await run(page, "plots", f"return m.{picture.replace('a', '[]', 1)}") is None
-    drawn = await run(page, "plots", f"return new XMLSerializer().serializeToString(m.{picture})", odd)
+    assert await run(page, module, f"return m.{plot.replace('(a', '([]')}") is None
+    picture = f"m.{plot}.picture"
+    drawn = await run(page, module, f"return new XMLSerializer().serializeToString({picture})", odd)
     assert "NaN" not in drawn
     assert "Infinity" not in drawn
     assert "<script" not in drawn
-    names = f"return [m.{picture}, ...m.{picture}.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())"
-    assert not [name for name in await run(page, "plots", names, odd) if name.startswith("on")]
+    names = f"return [{picture}, ...{picture}.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())"
+    assert not [name for name in await run(page, module, names, odd) if name.startswith("on")]
+    cells = await run(page, module, f"return m.{plot}.cells", odd)
+    assert {len(line) for line in cells} == {len(cells[0])}
+    assert len(cells) > 1
+
+
+HOURS = 3600.0
+
+
+@pytest.mark.parametrize(("hours", "most", "step"), [(1, 5, 0.25), (6, 5, 2), (24, 5, 6), (24, 12, 2), (168, 8, 24)])
+async def test_moments_on_an_axis_are_round_and_fit(page: Page, hours: float, most: int, step: float) -> None:
+    since = NOW + 1234
+    found = await run(page, "drawing", "return m.ticks(...a)", [since, since + hours * HOURS, most])
+    at = [each["at"] for each in found]
+    assert 2 <= len(at) <= most + 1
+    assert {later - earlier for earlier, later in itertools.pairwise(at)} == {step * HOURS}
+    assert at[0] % (step * HOURS) == 0
+    assert all(since <= each <= since + hours * HOURS for each in at)
 
 
 async def test_an_element_is_made_like_another_and_keeps_what_is_the_same(page: Page) -> None:

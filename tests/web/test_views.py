@@ -7,9 +7,13 @@ import csv
 import io
 import json
 import re
+import time
+import uuid
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 from playwright.async_api import Download, Locator, Route, expect
 
@@ -176,24 +180,114 @@ async def test_insights_draw_what_has_been_and_can_be_saved(dashboards: Dashboar
     await end_many(whole, ["One", "Two"])
     await end_many(whole, ["Three"], state="failed", error="no disk")
     tab = await (await dashboards.of()).live("#/insights")
-    await expect(tab.page.get_by_text("3 that have ended")).to_be_visible()
+    await whole.start(title="Running", type="media.optimize")
+    await tab.go("#/insights?hours=1")
+    await expect(tab.page.get_by_text("3 that have ended in the last hour, 1 running")).to_be_visible()
     titles = ["How they end", "How long they take", "How long they took, over time", "When they ran"]
     figures = tab.page.get_by_role("figure")
-    await expect(figures.locator("figcaption")).to_have_text([f"{title}SVG" for title in titles])
+    await expect(figures.locator("figcaption")).to_have_text([f"{title}SVGCSV" for title in titles])
     await expect(tab.page.get_by_role("img", name="succeeded: 2, failed: 1")).to_be_visible()
     line = tab.page.get_by_role("row", name="library.scan")
     await expect(line.get_by_role("cell")).to_have_text(["3", *2 * [SECONDS], "67 %", "33 %", "0 %", "0 %"])
-    download = await pressed(tab, figures.first.get_by_role("button", name="SVG"))
+    download = await pressed(tab, figures.first.get_by_role("button", name="save as SVG"))
     assert download.suggested_filename == "how-they-end.svg"
-    saved = await text_of(download)
-    assert saved.startswith("<svg")
-    assert 'fill="rgb(' in saved
+    saved = ElementTree.fromstring(await text_of(download))
+    drawn = [element.get("fill", "") for element in saved.iter() if element.tag.endswith("rect")]
+    assert {fill.partition("(")[0] for fill in drawn} == {"rgb", "url"}
+    assert [element.text for element in saved.iter() if element.tag.endswith("title")] == [
+        "How they end", "succeeded: 2 runs, 66.7 %", "failed: 1 runs, 33.3 %",
+    ]  # fmt: skip
+    tables = {}
+    for index, title in enumerate(titles):
+        download = await pressed(tab, figures.nth(index).get_by_role("button", name=f"{title}: save as CSV"))
+        tables[download.suggested_filename] = list(csv.reader(io.StringIO(await text_of(download), newline="")))
+    assert tables["how-they-end.csv"][:2] == [["state", "runs", "share"], ["succeeded", "2", repr(2 / 3)]]
+    assert sum(int(line[2]) for line in tables["how-long-they-take.csv"][1:]) == 3
+    assert [line[4] for line in tables["how-long-they-took-over-time.csv"][1:]] == ["Three", "Two", "One"]
+    assert tables["when-they-ran.csv"][1][:3] == ["Running", "media.optimize", "running"]
+
+
+async def test_the_timeline_tells_what_is_pointed_at_and_goes_there(dashboards: Dashboards, whole: Whole) -> None:
+    await end_many(whole, ["First"], state="failed", error="no disk")
+    running = await whole.start(title="Second")
+    tab = await (await dashboards.of()).live("#/insights")
+    figure = tab.page.get_by_role("figure").filter(has_text="When they ran")
+    await expect(figure.locator(".legend")).to_have_text(["running", "failed"])
+    assert len({await mark.get_attribute("d") for mark in await figure.locator(".run .sign").all()}) == 2
+    told = figure.locator(".told")
+    await figure.get_by_role("link", name="First").hover()
+    await expect(told).to_contain_text("First: failed, took")
+    await tab.page.mouse.move(0, 0)
+    await expect(told).to_have_text("")
+    await figure.get_by_role("link", name="Second").focus()
+    await expect(told).to_contain_text("Second: running, for")
+    await tab.press("ArrowDown")
+    await expect(told).to_contain_text("First: failed, took")
+    await tab.press("Home", "Enter")
+    await expect(tab.detail.get_by_role("heading", name="Second")).to_be_visible()
+    assert tab.page.url.endswith(f"#/activity/{running['uuid']}")
+
+
+async def test_a_period_is_read_to_its_end_and_its_type_kept_in_the_address(
+    dashboards: Dashboards, whole: Whole
+) -> None:
+    now = time.time()
+    rows = [ended_row(number, now - number * 10, f"kind.{number % 2}") for number in range(1_300)]
+    tab = await dashboards.of()
+    asked = await answering_history(tab, rows)
+    await tab.live("#/insights?hours=1")
+    await expect(tab.page.get_by_text("360 that have ended in the last hour")).to_be_visible()
+    assert asked == [None]
+    await tab.page.get_by_role("combobox", name="Period").select_option("last 6 hours")
+    await expect(tab.page.get_by_text("1300 that have ended in the last 6 hours")).to_be_visible()
+    await tab.page.get_by_role("combobox", name="Type").select_option("kind.1")
+    await expect(tab.page.get_by_text("650 that have ended")).to_be_visible()
+    assert tab.page.url.endswith("#/insights?type=kind.1")
+    await tab.page.reload()
+    await expect(tab.page.get_by_text("650 that have ended")).to_be_visible()
+
+
+async def test_what_is_too_much_to_read_is_said_to_be_cut_off(dashboards: Dashboards) -> None:
+    rows = [ended_row(number, time.time() - number, f"kind.{number % 40}") for number in range(20_600)]
+    tab = await dashboards.of()
+    asked = await answering_history(tab, rows)
+    await tab.live("#/insights?hours=24")
+    await expect(tab.page.get_by_role("status")).to_contain_text("Only the newest 20000 were read: they go back to")
+    assert len(asked) == 40
+    # What would be many thousand marks is drawn as few.
+    assert await tab.ask("() => document.querySelectorAll('.plots *').length") < 3_000
+
+
+def ended_row(number: int, at: float, type: str) -> dict[str, Any]:
+    return {
+        "uuid": str(uuid.UUID(int=number)), "type": type, "title": f"Run {number}", "subtitle": "", "userID": 2,
+        "cancellable": False, "progress": 100, "state": "failed" if number % 9 == 0 else "succeeded",
+        "startedAt": at - 1 - number % 7, "endedAt": at,
+    }  # fmt: skip
+
+
+async def answering_history(tab: Dashboard, rows: list[dict[str, Any]]) -> list[str | None]:
+    """Let a page find these in the history; the cursors that it asks with."""
+    asked: list[str | None] = []
+
+    async def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        asked.append(query.get("before", [None])[0])
+        begin, limit = int(asked[-1] or 0), int(query["limit"][0])
+        page = rows[begin : begin + limit]
+        headers = {"X-Headway-Cursor": str(begin + limit)} if len(page) == limit else {}
+        await route.fulfill(json={"MediaContainer": {"size": len(page), "Activity": page}}, headers=headers)
+
+    await tab.page.route("**/activities/history?*", answer)
+    return asked
 
 
 async def test_nothing_yet_is_said_to_be_nothing_yet(dashboards: Dashboards) -> None:
     for view in ("history", "insights"):
         tab = await (await dashboards.of()).live(f"#/{view}")
-        await expect(tab.page.get_by_role("status")).to_have_text("Nothing has ended yet.")
+        await expect(tab.page.get_by_role("status")).to_have_text(
+            re.compile(r"Nothing has ended (yet|in the last 6 hours)\.")
+        )
 
 
 async def test_tokens_are_made_shown_once_and_revoked(dashboards: Dashboards, whole: Whole) -> None:
@@ -221,12 +315,12 @@ async def test_tokens_are_made_shown_once_and_revoked(dashboards: Dashboards, wh
 async def test_a_token_without_a_name_is_not_made(dashboards: Dashboards) -> None:
     tab = await (await dashboards.of()).live("#/account")
     rows = tab.page.locator("tbody tr")
-    before = await rows.count()
+    await expect(rows).to_have_count(1)
     await tab.page.get_by_role("button", name="New token…").click()
     await tab.dialog.get_by_role("button", name="Make it").click()
     await expect(tab.dialog.get_by_label("Name", exact=True)).to_be_focused()
     await tab.answer("Cancel")
-    await expect(rows).to_have_count(before)
+    await expect(rows).to_have_count(1)
 
 
 async def test_admins_see_users_and_make_tokens_for_them(dashboards: Dashboards, whole: Whole) -> None:
