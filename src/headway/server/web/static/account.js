@@ -1,7 +1,8 @@
 // Who one is here, and what opens the server.
 
-import { ask, facts, h, scroller } from "./dom.js";
+import { ask, facts, h, table } from "./dom.js";
 import { moment } from "./format.js";
+import { listShares } from "./share.js";
 
 const ROLES = ["admin", "user", "reporter", "reader"];
 const LIFETIMES = [[7, "in a week"], [30, "in a month"], [90, "in three months"], [365, "in a year"], [0, "never"]];
@@ -59,7 +60,8 @@ export class Account {
     try {
       const { tokens } = await api.json("GET", "web/tokens");
       const { users } = this.#may("administer") ? await api.json("GET", "web/users") : { users: null };
-      this.#tokens.replaceChildren(...this.#ofTokens(tokens), ...(users ? ofUsers(users) : []));
+      const shares = await listShares(this.#page, () => this.#list());
+      this.#tokens.replaceChildren(...shares, ...this.#ofTokens(tokens), ...(users ? ofUsers(users) : []));
     } catch (error) {
       this.#tokens.replaceChildren(h("p", { class: "quiet" }, error.message));
       if (error.status === 401 && user) this.#page.leave();
@@ -135,10 +137,4 @@ function ofUsers(users) {
   const now = Date.now() / 1000;
   const rows = users.map((user) => [h("bdi", {}, user.name), user.userID, moment(user.createdAt, now), user.tokens, user.sessions]);
   return [h("h2", {}, "Users"), table("Users", ["Name", "User", "Since", "Tokens", "Browsers"], rows)];
-}
-
-function table(name, head, rows) {
-  const lines = rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell)))));
-  const columns = h("tr", {}, head.map((label) => h("th", { scope: "col" }, label)));
-  return scroller(name, h("table", { "aria-label": name }, h("thead", {}, columns), h("tbody", {}, lines)));
 }

@@ -14,9 +14,12 @@ export class Refused extends Error {
 
 /** One server. */
 export class Api {
-  /** `base`: its root; a token is never in it: the browser's cookie opens it. */
-  constructor(base = HERE) {
+  #token;
+
+  /** `base`: its root; a token is never in it: the browser's cookie opens it, or else, by itself, a `token`. */
+  constructor(base = HERE, { token } = {}) {
     this.base = new URL(base, document.baseURI).href.replace(/\/?$/, "/");
+    this.#token = token;
   }
 
   url(path, query = {}) {
@@ -28,12 +31,14 @@ export class Api {
   }
 
   /** Any request; its response when it went well. Throws Refused, or TypeError when nobody answers. */
-  async request(method, path, { query, body, headers } = {}) {
+  async request(method, path, { query, body, headers, signal } = {}) {
     const response = await fetch(this.url(path, query), {
       method,
-      credentials: "same-origin",
+      signal,
+      credentials: this.#token === undefined ? "same-origin" : "omit",
       headers: {
         Accept: "application/json",
+        ...(this.#token === undefined ? {} : { "X-Plex-Token": this.#token }),
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
         ...headers,
       },
@@ -52,8 +57,8 @@ export class Api {
     return (await this.json("GET", "activities", { query })).MediaContainer.Activity ?? [];
   }
 
-  async get(uuid) {
-    const found = await this.json("GET", `activities/${encodeURIComponent(uuid)}`);
+  async get(uuid, options) {
+    const found = await this.json("GET", `activities/${encodeURIComponent(uuid)}`, options);
     return found.MediaContainer.Activity[0];
   }
 

@@ -7,12 +7,14 @@ import { History } from "./history.js";
 import { Insights } from "./insights.js";
 import { login, session, takeLink } from "./login.js";
 import { Now } from "./now.js";
+import { Shared, sharedIn } from "./shared.js";
 
 const api = new Api();
 const main = document.getElementById("main");
 const connection = document.getElementById("connection");
 const announcer = document.getElementById("announcer");
 let user = null;
+let guest = null; // what is shown to whoever has a link to one activity
 let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
 let begun = 0;
@@ -54,9 +56,9 @@ async function sameUser() {
 function tellConnection() {
   const seconds = Math.round((Date.now() - linked.since) / 1000);
   const ago = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-  const words = { live: "live", connecting: "connecting…", lost: `not live for ${ago}, trying again`, refused: "signed out" };
+  const words = { live: "live", connecting: "connecting…", lost: `not live for ${ago}, trying again`, refused: "signed out", over: "ended", gone: "" };
   connection.dataset.state = linked.state;
-  if (connection.textContent !== words[linked.state]) connection.textContent = user ? words[linked.state] : "";
+  if (connection.textContent !== words[linked.state]) connection.textContent = user || guest ? words[linked.state] : "";
 }
 
 /** The progress of all that runs, as a ring in the tab. */
@@ -111,9 +113,17 @@ async function begin() {
   for (const view of views.values()) view.leave?.();
   views = new Map();
   user = null;
+  if (guest) linked = { state: "connecting", since: Date.now() };
+  guest?.leave();
+  guest = null;
   main.replaceChildren();
   document.querySelector("nav").hidden = true;
   page.counted({ live: 0, progress: null });
+  const shared = sharedIn(location.hash);
+  document.querySelector(".skip").hidden = Boolean(shared);
+  document.querySelector(".brand").toggleAttribute("href", false);
+  if (shared) return visit(shared);
+  document.querySelector(".brand").href = "#/";
   try {
     const arrived = await takeLink(api);
     const found = arrived || (await session(api));
@@ -121,6 +131,7 @@ async function begin() {
     user = found;
     if (!user) main.replaceChildren(login(api, begin, arrived === null ? "This link is used up, or too old." : ""));
   } catch {
+    if (turn !== begun) return;
     main.replaceChildren(h("p", { class: "notice", role: "status" }, "The server does not answer; trying again."));
     setTimeout(() => turn === begun && begin(), 3_000);
   }
@@ -129,12 +140,23 @@ async function begin() {
   tellConnection();
 }
 
+/** One activity, and no way on from it. */
+function visit(shared) {
+  const connected = (state) => {
+    linked = state;
+    tellConnection();
+  };
+  guest = new Shared(shared, { connected, announce: page.announce, progress: drawIcon });
+  main.replaceChildren(guest.element);
+  tellConnection();
+}
+
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment says which view is shown
   (main.querySelector(".view:not([hidden]) headway-activities") ?? main).focus();
 });
 
-// A link that signs in may be opened where the page is open already.
-addEventListener("hashchange", () => (location.hash.startsWith("#link=") ? begin() : route()));
+// A link may be opened where the page is open already.
+addEventListener("hashchange", () => (guest || /^#(link|shared)=/.test(location.hash) ? begin() : route()));
 setInterval(tellConnection, 1_000);
 begin();

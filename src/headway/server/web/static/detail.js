@@ -4,14 +4,17 @@ import { h, facts, morph } from "./dom.js";
 import { counts, elapsed, moment, percent, rate, remaining, span } from "./format.js";
 import { icon, isOver, outcome, stateOf, whyNot } from "./states.js";
 
-/** A panel about an activity. `actions`: {cancel(row), close(), follow(uuid)}. */
+/**
+ * A panel about an activity. `actions`: {cancel(row), close(), follow(uuid), share(row)}, the last null for who may not;
+ * all of it null for who may only look.
+ */
 export class Detail {
   #actions;
   #role;
   #base;
   #row = null;
 
-  constructor(actions, { role, base }) {
+  constructor(actions, { role = "", base }) {
     this.#actions = actions;
     this.#role = role;
     this.#base = base;
@@ -26,12 +29,12 @@ export class Detail {
     this.#row = row;
     const now = Date.now() / 1000;
     const shown = [
-      this.#button("close", "Close", "close", () => this.#actions.close(), "plain close"),
+      this.#actions && this.#button("close", "Close", "close", () => this.#actions.close(), "plain close"),
       h("h2", {}, row.title || row.type),
       h("p", { class: "quiet" }, row.subtitle ?? ""),
       chip(row),
       row.error ? h("p", { class: "error" }, row.error) : null,
-      this.#buttons(row, followed),
+      this.#actions && this.#buttons(row, followed),
       facts(this.#facts(row, now)),
       ...bag("Context", row.Context),
       ...bag("Response", row.Response),
@@ -52,6 +55,7 @@ export class Detail {
       { class: "buttons" },
       isOver(row) ? null : h("button", { type: "button", class: "danger", "data-key": "cancel", disabled: why !== "", "aria-describedby": why && "why", onclick: () => this.#actions.cancel(this.#row) }, "Stop…"),
       isOver(row) || !("Notification" in globalThis) ? null : this.#button("follow", "Tell me when it ends", "bell", () => this.#actions.follow(this.#row.uuid), "plain", followed),
+      this.#actions.share && this.#button("share", "Share…", "share", () => this.#actions.share(this.#row)),
       this.#button("link", "Copy link", "link", () => copy(location.href)),
       this.#button("curl", "Copy as curl", "copy", () => copy(curl())),
       this.#button("command", "Copy command", "copy", () => copy(command())),
@@ -108,7 +112,8 @@ function stages(row, now) {
   return h("ol", { class: "stages" }, told.map(([at, what]) => h("li", {}, at === null ? "" : h("span", { class: "quiet" }, `${moment(at, now)} `), what)));
 }
 
-async function copy(text) {
+/** Put a text where it can be pasted from; where the browser does not let us, show it. */
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

@@ -4,6 +4,7 @@ import "./list.js";
 import { cancelRows } from "./cancelling.js";
 import { Detail } from "./detail.js";
 import { h } from "./dom.js";
+import { mayShare, share } from "./share.js";
 import { isOver, outcome } from "./states.js";
 
 export class Now {
@@ -110,7 +111,8 @@ export class Now {
     this.#fetched = row; // it stays, when the list lets it go
     const close = () => (location.hash = `#/${this.#query()}`);
     const follow = (uuid) => this.#follow(uuid);
-    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow }, { role: this.#page.user.role, base: this.#page.api.base });
+    const sharing = mayShare(this.#page.user) ? (each) => share(this.#page.api, each) : null;
+    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow, share: sharing }, { role: this.#page.user.role, base: this.#page.api.base });
     if (!this.#detail.element.isConnected) this.#pane.append(this.#detail.element);
     const parts = [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid);
     this.#detail.show(row, parts, this.#followed.has(row.uuid));

@@ -58,6 +58,7 @@ const PATHS = {
   close: "M4 4l8 8M12 4l-8 8",
   copy: "M5 5h8v8H5zM3 11V3h8",
   bell: "M4 11V7.5a4 4 0 0 1 8 0V11l1 1.2H3zM7 14h2",
+  share: "M8 10V2M5 5l3-3 3 3M4 7.5H3V14h10V7.5h-1",
   link: "M6.5 9.5l3-3M5 8l-1.5 1.5a2.1 2.1 0 0 0 3 3L8 11M11 8l1.5-1.5a2.1 2.1 0 0 0-3-3L8 5",
 };
 const SVG = "http://www.w3.org/2000/svg";
