@@ -14,7 +14,7 @@ from headway.wire.errors import Unreadable
 from tests.cli.invoking import PROGRAM, environment, invoke
 from tests.client.scripted_server import ScriptedServer, free_port, listed, refused, row
 
-COMMANDS = ["run", "ls", "show", "watch", "wait", "cancel", "history", "web", "serve", "token", "context"]
+COMMANDS = ["run", "ls", "show", "watch", "wait", "cancel", "history", "share", "web", "serve", "token", "context"]
 COMMANDS += ["doctor", "completion", "demo"]
 
 

@@ -33,6 +33,7 @@ command cannot be run, 127 when there is none, 128 + N when signal N ended it.
         "wait": ("headway.cli.wait:wait", "Wait until activities have ended."),
         "cancel": ("headway.cli.cancel:cancel", "Ask activities to stop, and hear what became of it."),
         "history": ("headway.cli.history:history", "List what has ended."),
+        "share": ("headway.cli.share:share", "Print a link that shows one activity to whoever has it."),
         "web": ("headway.cli.web:web", "Print a link into the dashboard."),
         "serve": ("headway.cli.serve:serve", "Start the server."),
         "token": ("headway.cli.token:token", "Make, list and revoke tokens."),
