@@ -9,6 +9,7 @@ import pytest
 
 from headway.admission import Limits
 from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
+from headway.outputs import AFTERWARDS
 from headway.server.answers import MAX_KEY
 from headway.server.guard import BODY_LIMIT
 from headway.server.resources import DEFAULT_LEASE
@@ -94,6 +95,7 @@ def test_the_limits_are_those_that_hold() -> None:
         "lease": (requests.MIN_LEASE, requests.MAX_LEASE),
         "grace": (0, requests.MAX_GRACE),
         "wait": (prefer.MAX_WAIT,),
+        "output": (requests.MAX_OUTPUT, AFTERWARDS),
         "activities told of at once": (requests.MAX_BATCH,),
         "Idempotency-Key": (MAX_KEY,),
         "live activities": (Limits().live_per_owner, Limits().live),

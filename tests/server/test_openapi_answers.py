@@ -94,7 +94,7 @@ def shrinks(value: Any) -> bool:
     return isinstance(value, str) and len(clean(value)) < len(value)
 
 
-@SCHEMA.include(path_regex="/{uuid}$", method_regex="GET|PATCH|DELETE").parametrize()
+@SCHEMA.include(path_regex="/{uuid}(/output)?$", method_regex="GET|PUT|PATCH|DELETE").parametrize()
 @BOUNDED
 def test_each_answer_about_a_live_activity_is_as_described(case: Any, server: Running) -> None:
     headers = {"X-Plex-Token": server.token, "Accept": "application/json"}

@@ -105,6 +105,12 @@ def location_of(connection: HTTPConnection, activity: Activity) -> str:
     return f"{connection.scope.get('root_path', '').rstrip('/')}/activities/{activity.uuid}"
 
 
+def path_uuid(request: Request) -> str:
+    """The activity that a path names; case does not matter (RFC 9562, section 4)."""
+    uuid: str = request.path_params["uuid"]
+    return uuid.lower()
+
+
 async def json_body(request: Request) -> bytes:
     """The body of a request that must be JSON; raises 415 as ``HTTPException`` when it says it is not."""
     body = await request.body()

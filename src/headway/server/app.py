@@ -17,6 +17,7 @@ from headway.server.about import About
 from headway.server.answers import refusal
 from headway.server.authentication import PUBLIC, Authentication
 from headway.server.openapi import document
+from headway.server.outputs import Outputs
 from headway.server.resources import Resources
 from headway.server.service import Service
 from headway.server.streams import Streams
@@ -48,6 +49,7 @@ def create_app(service: Service, lifespan: Lifespan[Starlette] | None = None) ->
 def routes(service: Service) -> list[BaseRoute]:
     """Every path there is, but those of pages."""
     about, resources, streams = About(service), Resources(service), Streams(service)
+    outputs = Outputs(service)
     sessions, tokens, shares = Sessions(service), Tokens(service), Shares(service)
     return [
         Route("/", about.root),
@@ -58,6 +60,7 @@ def routes(service: Service) -> list[BaseRoute]:
         _resource("/activities", GET=resources.list, POST=resources.start, PATCH=resources.change_many),
         _resource("/activities/history", GET=resources.history),
         _resource("/activities/{uuid}", GET=resources.get, PATCH=resources.change, DELETE=resources.cancel),
+        _resource("/activities/{uuid}/output", GET=outputs.get, PUT=outputs.put),
         Route("/:/eventsource/notifications", _Application(streams.events), methods=["GET"]),
         WebSocketRoute("/:/websockets/notifications", _Application(streams.socket)),
         WebSocketRoute("/:/websocket/notifications", _Application(streams.socket)),

@@ -50,7 +50,7 @@ SECURITY_HEADERS: HeaderList = [
 ]
 """On every answer that does not set them itself."""
 
-_ALLOWED_METHODS = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+_ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _ALLOWED_HEADERS = {"accept", "authorization", "content-type", "idempotency-key", "last-event-id", "prefer"}
 _OUR_HEADERS = ("x-plex-", "x-headway-")
 _EXPOSED_HEADERS = (

@@ -28,6 +28,7 @@ from headway.server.answers import (
     json_body,
     known_tags,
     location_of,
+    path_uuid,
     permitted,
     preferences_of,
 )
@@ -70,7 +71,7 @@ class Resources:
         principal = permitted(request, Action.LOOK)
         arguments = arguments_of(request)
         seconds, known = query.wait(arguments), query.known_state(arguments)
-        uuid = _uuid(request)
+        uuid = path_uuid(request)
         require_sight(principal, uuid)
         if seconds:
             await self._waited(request, seconds, principal.scope, known=known)
@@ -108,7 +109,7 @@ class Resources:
         """``PATCH /activities/{uuid}``: report, end, or say that the work is still being done."""
         principal = permitted(request, Action.REPORT)
         change = parse_change(await json_body(request))
-        return self._one(request, await self._reports.change(_uuid(request), change, principal.scope))
+        return self._one(request, await self._reports.change(path_uuid(request), change, principal.scope))
 
     async def change_many(self, request: Request) -> Response:
         """``PATCH /activities``: the same of many at once; on request answered when one of them is to stop."""
@@ -131,7 +132,7 @@ class Resources:
         if force:
             permitted(request, Action.ADMINISTER)
         seconds = _patience(request)
-        activity = await self._cancelled(_uuid(request), principal, force)
+        activity = await self._cancelled(path_uuid(request), principal, force)
         if seconds and not activity.ended:
             activity = await self._waited(request, seconds, principal.scope, ended=True)
         return Response(b"", headers={"Content-Type": "text/html", "X-Headway-State": activity.state.value})
@@ -160,7 +161,7 @@ class Resources:
         return await self._activities.abandon(uuid, principal.scope, by=principal.user)
 
     async def _waited(self, request: Request, seconds: float, scope: Scope, **what: Any) -> Activity:
-        uuid = _uuid(request)
+        uuid = path_uuid(request)
         waited = await self._until(request, self._activities.wait(uuid, seconds, scope, **what))
         return await self._activities.get(uuid, scope) if waited is None else waited
 
@@ -191,11 +192,6 @@ class Resources:
     ) -> Response:
         format = format_of(request)
         return answer(self._service.rows.list([activity], format), format, headers, status)
-
-
-def _uuid(request: Request) -> str:
-    uuid: str = request.path_params["uuid"]
-    return uuid.lower()
 
 
 def _owner(new: NewActivity, principal: Principal) -> int:

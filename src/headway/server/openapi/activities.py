@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headway.core.activity import State
+from headway.outputs import AFTERWARDS
 from headway.server.openapi import parameters, samples
 from headway.server.openapi.bodies import body
 from headway.server.openapi.parts import (
     HTML,
     JSON,
+    TEXT,
     XML,
     Node,
     header,
@@ -22,6 +24,7 @@ from headway.server.openapi.parts import (
 )
 from headway.server.openapi.refusals import refusals
 from headway.wire.formats import Format
+from headway.wire.requests import MAX_OUTPUT
 
 _TAG = "Activities"
 
@@ -46,11 +49,12 @@ def _cursor(description: str, *, always: bool = True) -> Node:
 
 def paths() -> Mapping[str, Node]:
     """What can be asked of all activities, of those that have ended, and of one."""
-    listing, history, one = _list(), _history(), _get()
+    listing, history, one, output = _list(), _history(), _get(), _output()
     return {
         "/activities": {"get": listing, "head": without_body(listing), "post": _start(), "patch": _report_many()},
         "/activities/history": {"get": history, "head": without_body(history)},
         "/activities/{uuid}": {"get": one, "head": without_body(one), "patch": _report(), "delete": _cancel()},
+        "/activities/{uuid}/output": {"get": output, "head": without_body(output), "put": _write_output()},
     }
 
 
@@ -149,6 +153,43 @@ def _get() -> Node:
         {200: response("The activity.", _rows("OneActivity", ended=samples.listed(samples.CANCELLED)))},
         refusals(401, 404),
         parameters=[parameters.UUID, parameters.WAIT, parameters.KNOWN],
+    )
+
+
+def _output() -> Node:
+    headers = {"ETag": header("Stands for the text: the same for the same text.", {"type": "string"})}
+    return operation(
+        "getOutput",
+        _TAG,
+        "Get what one has printed",
+        "The last of it, at most 64 KiB in whole lines; empty where nothing is kept. It is not part of the activity, "
+        "and no event tells that it has changed: ask again, with `If-None-Match`.",
+        {
+            200: response("The text.", text(TEXT, some=b"Reading 1200 files\n340 done\n", none=b""), headers),
+            304: response("The text is what `If-None-Match` names.", headers=headers),
+        },
+        refusals(401, 404),
+        parameters=[parameters.UUID, parameters.KNOWN_TAG],
+    )
+
+
+def _write_output() -> Node:
+    return operation(
+        "writeOutput",
+        _TAG,
+        "Tell what one has printed",
+        "All of it that is to be kept, in place of what was: `tail -c 64k log | curl -T - …` says it. Taken while the "
+        f"activity lives and for {AFTERWARDS:g} seconds afterwards. It is no sign of life. Needs a role of admin, user "
+        "or reporter.",
+        {204: response("It can be read.")},
+        refusals(401, 404, 409),
+        parameters=[parameters.UUID],
+        requestBody={
+            "required": True,
+            "description": f"At most {MAX_OUTPUT} bytes of UTF-8; what is none is replaced. Newlines and tabs stay, "
+            "carriage returns become newlines, other control characters `�`.",
+            "content": text(TEXT, some=b"Reading 1200 files\n340 done\n"),
+        },
     )
 
 

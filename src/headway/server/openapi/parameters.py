@@ -106,7 +106,7 @@ PREFER_MINIMAL = _header(
 )
 KNOWN_TAG = _header(
     "If-None-Match",
-    "An `ETag` that you were given, or several, with commas between: 304 while that list is still the list.",
+    "An `ETag` that you were given, or several, with commas between: 304 while it still stands for what there is.",
     {"type": "string"},
 )
 LAST_EVENT_ID = _header(

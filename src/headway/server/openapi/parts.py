@@ -15,6 +15,8 @@ Node = dict[str, Any]
 JSON, XML, HTML = (format.content_type.partition(";")[0] for format in (Format.JSON, Format.XML, Format.HTML))
 """Media types, without their parameters."""
 
+TEXT = "text/plain"
+
 
 def ref(section: str, name: str) -> Node:
     """A reference to ``components``."""

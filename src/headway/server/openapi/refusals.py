@@ -21,7 +21,7 @@ _NAMES: Mapping[int, tuple[str, str]] = {
     409: ("Conflict", "The state of the activity does not permit this."),
     413: ("ContentTooLarge", "The body is too large."),
     414: ("UriTooLong", "The path and query are too long."),
-    415: ("UnsupportedMediaType", "The body is not JSON, or it is compressed."),
+    415: ("UnsupportedMediaType", "The body is not what the request takes, or it is compressed."),
     421: ("MisdirectedRequest", "`Host` names another server."),
     422: ("UnprocessableContent", "The `Idempotency-Key` was used for a different request."),
     429: ("TooManyRequests", "A limit of this user is reached."),
