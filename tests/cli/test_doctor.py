@@ -440,6 +440,7 @@ class TestTheDataFolder:
             (0, None, "left behind"),
             (os.getpid(), 77, "process 77 holds the folder"),
         ],
+        ids=lambda given: "running" if given == os.getpid() else None,  # a test has the same name in every process
     )
     def test_what_does_not_fit_together(
         self, tmp_path: Path, server: int | None, holder: int | None, says: str
