@@ -173,15 +173,17 @@ export class HeadwayActivities extends HTMLElement {
   }
 
   #paint() {
+    // Asked before anything is changed: afterwards the browser would have to lay the page out for the answer.
+    let { scrollTop: top, clientHeight: height } = this.#body;
     if (this.#stale) {
       this.#stale = false;
-      this.#arrange();
+      if (this.#arrange(top, height)) ({ scrollTop: top, clientHeight: height } = this.#body);
       this.#say();
       this.#emit("change");
     }
     const now = Date.now() / 1000;
-    const first = Math.max(0, Math.floor(this.#body.scrollTop / HEIGHT) - MARGIN);
-    const last = Math.min(this.#lines.length, Math.ceil((this.#body.scrollTop + this.#body.clientHeight) / HEIGHT) + MARGIN);
+    const first = Math.max(0, Math.floor(top / HEIGHT) - MARGIN);
+    const last = Math.min(this.#lines.length, Math.ceil((top + height) / HEIGHT) + MARGIN);
     const seen = new Set();
     for (let index = first; index < last; index += 1) seen.add(this.#lines[index].row.uuid);
     this.#recycle(seen);
@@ -200,20 +202,25 @@ export class HeadwayActivities extends HTMLElement {
     this.#empty.textContent = this.#heard ? nothing : "Loading…";
   }
 
-  /** Put the lines in order; what is under the pointer stays there, unless whoever looks has asked for a change. */
-  #arrange() {
+  /**
+   * Put the lines in order; what is under the pointer stays there, unless whoever looks has asked for a change. `at`,
+   * `room`: where the list is scrolled to, and what is seen of it. True when that may be another now.
+   */
+  #arrange(at, room) {
     const still = this.#pointed && !this.#asked;
     this.#asked = false;
-    const under = still ? Math.floor((this.#body.scrollTop + this.#pointer.y) / HEIGHT) : -1;
+    const under = still ? Math.floor((at + this.#pointer.y) / HEIGHT) : -1;
     const uuid = this.#lines[under]?.row.uuid;
     this.#lines = this.model.lines(still ? this.#shown() : undefined);
     const index = uuid === undefined ? -1 : this.#lines.findIndex((line) => line.row.uuid === uuid);
     const moved = index < 0 ? 0 : index - under;
-    const top = this.#body.scrollTop + moved * HEIGHT;
-    const height = Math.max(this.#lines.length * HEIGHT, still ? top + this.#body.clientHeight : 0);
-    this.#space.style.height = `${height}px`;
-    if (moved) this.#body.scrollTop = top;
+    const top = at + moved * HEIGHT;
+    const height = `${Math.max(this.#lines.length * HEIGHT, still ? top + room : 0)}px`;
     this.#body.setAttribute("aria-rowcount", String(this.#lines.length));
+    if (!moved && this.#space.style.height === height) return false;
+    this.#space.style.height = height;
+    if (moved) this.#body.scrollTop = top;
+    return true;
   }
 
   #view(uuid, next) {

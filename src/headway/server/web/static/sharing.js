@@ -1,7 +1,8 @@
 // One stream for all tabs of a browser: the tab that holds the lock reads it and tells the others.
 //
 // Each listener sees what a Stream tells. When the tab that reads is closed, its lock goes to another one, which begins
-// with a snapshot; so nothing is lost but time.
+// with a snapshot; so nothing is lost but time. What comes in one piece from the server is told in one piece, and only
+// where somebody listens: copying each change for others would cost more than all that is done with it here.
 
 import { Stream } from "./stream.js";
 
@@ -14,6 +15,9 @@ export class SharedStream extends EventTarget {
   #release = null;
   #abort = null;
   #rows = new Map();
+  #listened = false;
+  #waiting = [];
+  #turn = new MessageChannel(); // a timer would be slow in a tab that nobody looks at
   state = "connecting";
   since = Date.now();
 
@@ -21,6 +25,7 @@ export class SharedStream extends EventTarget {
     super();
     this.#api = api;
     this.#query = query;
+    this.#turn.port1.onmessage = () => this.#pass();
   }
 
   /** True while this tab is the one that reads. */
@@ -35,8 +40,8 @@ export class SharedStream extends EventTarget {
       return;
     }
     this.#channel = new BroadcastChannel(name);
-    this.#channel.onmessage = (event) => this.#heard(event.data);
-    this.#channel.postMessage({ type: "hello" });
+    this.#channel.onmessage = (event) => event.data.forEach((message) => this.#heard(message));
+    this.#channel.postMessage([{ type: "hello" }]);
     this.#abort = new AbortController();
     navigator.locks
       .request(name, { signal: this.#abort.signal }, () => {
@@ -47,6 +52,7 @@ export class SharedStream extends EventTarget {
   }
 
   close() {
+    this.#pass();
     this.#abort?.abort();
     this.#release?.();
     this.#stream?.close();
@@ -59,18 +65,30 @@ export class SharedStream extends EventTarget {
     this.#stream.addEventListener("notification", (event) => {
       this.#remember(event.detail);
       this.#tell(event.detail);
-      this.#channel?.postMessage({ type: "notification", detail: event.detail });
+      this.#queue({ type: "notification", detail: event.detail });
     });
     this.#stream.addEventListener("connection", (event) => {
       this.#connected(event.detail);
-      this.#channel?.postMessage({ type: "connection", detail: event.detail });
+      this.#queue({ type: "connection", detail: event.detail });
     });
+    this.#channel?.postMessage([{ type: "who" }]);
     this.#stream.open();
+  }
+
+  #queue(message) {
+    if (!this.#listened) return;
+    if (this.#waiting.push(message) === 1) this.#turn.port2.postMessage(null);
+  }
+
+  #pass() {
+    if (this.#waiting.length) this.#channel?.postMessage(this.#waiting.splice(0));
   }
 
   #heard(message) {
     if (this.#stream !== null) {
       if (message.type === "hello") this.#welcome();
+    } else if (message.type === "who") {
+      this.#channel.postMessage([{ type: "hello" }]);
     } else if (message.type === "notification") {
       this.#tell(message.detail);
     } else if (message.type === "connection") {
@@ -79,10 +97,11 @@ export class SharedStream extends EventTarget {
   }
 
   #welcome() {
+    this.#listened = true;
     const { state, since } = this.#stream;
     const data = { MediaContainer: { Activity: [...this.#rows.values()] } };
-    this.#channel.postMessage({ type: "connection", detail: { state, since } });
-    if (state === "live") this.#channel.postMessage({ type: "notification", detail: { type: "snapshot", data } });
+    this.#queue({ type: "connection", detail: { state, since } });
+    if (state === "live") this.#queue({ type: "notification", detail: { type: "snapshot", data } });
   }
 
   #remember({ type, data }) {
