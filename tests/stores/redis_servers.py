@@ -30,12 +30,26 @@ def binaries() -> dict[str, str]:
 class RedisServer:
     """One on a free port, with its data in a folder. It may be killed, and started again on what is left."""
 
-    def __init__(self, folder: Path, *settings: str, binary: str | None = None, port: int = 0) -> None:
-        """``settings``: words of its command line."""
+    def __init__(
+        self, folder: Path, *settings: str, binary: str | None = None, port: int = 0, config: Path | None = None
+    ) -> None:
+        """``settings``: words of its command line. ``config``: a file that says all, also the port, of a sentinel."""
         self.folder = folder
         self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self._settings = settings
+        data = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(folder),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]
+        self._words = [*data, *settings] if config is None else [str(config), "--sentinel"]
         self._binary = binary or binaries()["valkey"]
 
     @property
@@ -44,11 +58,8 @@ class RedisServer:
 
     def start(self) -> RedisServer:
         self.folder.mkdir(exist_ok=True)
-        words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                [self._binary, *words, "--appendonly", "yes", *self._settings], stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen([self._binary, *self._words], stdout=log, stderr=log)
         deadline = time.monotonic() + STARTING
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -27,7 +27,7 @@ from headway.stores.durability import Durability
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, Address, Client, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal
-from headway.stores.redis_records import CHUNK, VERSION, Records
+from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Records
 
 PACE = 0.2
 """Seconds between two commits of progress: an activity is written at most 5 times a second."""
@@ -73,7 +73,7 @@ class RedisStore:
         self._now, self._output_room = now, output_room
         self._position = Position()
         self._closed = True
-        self._epoch, self._secret = "", b""
+        self._epoch, self._secret, self._losses = "", b"", 0
         self._known: dict[str, Activity] = {}
         self._ended: OrderedDict[str, Activity] = OrderedDict()
 
@@ -212,7 +212,7 @@ class RedisStore:
                 f"the namespace {self.address.namespace} has version {taken.version}, this Headway knows {VERSION}: "
                 "it was written by a newer release; install that one, or choose another namespace"
             )
-        self._epoch, self._secret = taken.epoch, taken.secret
+        self._epoch, self._secret, self._losses = taken.epoch, taken.secret, taken.losses
         live = await self._records.live()
         ended = await self._records.ended(self._now() - TOMBSTONE_AGE, TOMBSTONES)
         # What has changed since the history was taken up comes by the journal.
@@ -241,14 +241,12 @@ class RedisStore:
         taken = await self._records.take(self._epoch, self._secret, self._position.revision)
         if taken.epoch != self._epoch:
             raise RedisError("the server holds another history now; start this node anew")
-        if taken.revision >= self._position.revision:
+        if taken.losses == self._losses:
             return
         _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
         for record in (*self._ended.values(), *self._known.values()):
-            current = await self._records.get(record.uuid)
-            if current is None or current.revision < record.revision:
-                expected = None if current is None else current.fence
-                await self._records.commit(secrets.token_hex(8), [Write(record, expected)])
+            await self._records.put_back(self._epoch, record)
+        self._losses = taken.losses
 
     async def _work(self) -> None:
         while self._jobs or not self._closed:
@@ -287,10 +285,13 @@ class RedisStore:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                answer = await self._records.commit(id, writes)
+                known = self._position.revision
+                answer = await self._records.commit(self._epoch, known, id, writes)
                 self.transactions += 1
                 return answer
             except (RedisError, OSError) as error:
+                if isinstance(error, Forgotten):
+                    self._journal.lost = True  # it will be put back, as after any failure
                 if isinstance(error, ResponseError) or time.monotonic() > deadline:
                     raise _translated(error) from error
             await asyncio.sleep(RETRY)

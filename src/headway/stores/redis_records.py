@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import msgspec
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from headway.core.activity import Activity
 from headway.core.policy import EVERYTHING, Scope
@@ -26,6 +27,9 @@ JOURNAL = 20_000
 
 CHUNK = 500
 """Records that are asked for at once: others get their turn in between."""
+
+_PUT_BACK = re.compile(rb"\d+ \d+ \d+ [a-z]+ \d+ was=(\d+)\.")
+"""A record that was put back, and the revision that it had before."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Activity).decode
@@ -49,6 +53,10 @@ class Script:
             return await client.eval(self._text, len(keys), *said)
 
 
+class Forgotten(RedisError):
+    """The server has lost what it had acknowledged."""
+
+
 class Taken(msgspec.Struct, frozen=True):
     """What names the history of a namespace."""
 
@@ -56,7 +64,9 @@ class Taken(msgspec.Struct, frozen=True):
     secret: bytes
     version: int
     revision: int
-    """The newest that was given out, before this node has said what it knows of."""
+    """The newest that was given out."""
+    losses: int
+    """How often the server was found to have lost some of it."""
 
 
 class Records:
@@ -81,26 +91,45 @@ class Records:
     async def take(self, epoch: str, secret: bytes, revision: int) -> Taken:
         """What is there; ``epoch`` and ``secret`` become those of a history that begins now."""
         told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision])
-        return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]))
+        return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]), int(told[4] or 0))
 
     async def revision(self) -> int:
         """The newest that was given out."""
         return int(await self.client.hget(self._meta, "revision") or 0)
 
-    async def commit(self, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
+    async def commit(self, epoch: str, known: int, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
         """Each write's revision, or None where its expectation did not hold; and the newest of all. Sent again with the
-        same ``id``, what has been written stays as it is.
+        same ``id``, what has been written stays as it is. ``known``: the newest revision of that epoch that this node
+        knows of. Raises ``Forgotten`` where the server has less.
         """
         keys = [self._meta, self._records, self._live, self._ended]
         keys += [self._beats, self._floors, self.journal, self._history]
         script = self._start if any(write.expected is None for write in writes) else self._change
         args = (part for write in writes for part in _arguments(write))
-        *revisions, newest = await script.run(self.client, keys, [id, JOURNAL, *args])
+        try:
+            *revisions, newest = await script.run(self.client, keys, [epoch, known, id, JOURNAL, *args])
+        except ResponseError as error:
+            if "FORGOTTEN" in str(error):
+                raise Forgotten(str(error)) from error
+            raise
         return [revision or None for revision in revisions], newest
 
     async def get(self, uuid: str) -> Activity | None:
         """One record."""
         return self.read(await self.client.hget(self._records, uuid))
+
+    async def put_back(self, epoch: str, record: Activity) -> None:
+        """What the server has lost, or has again in an older version, becomes what it was. It keeps its start; what
+        else is newer, such as another node's version of it, stays.
+        """
+        value = await self.client.hget(self._records, record.uuid)
+        current = self.read(value)
+        if value is not None and current is not None:
+            was = _PUT_BACK.match(value)
+            if (int(was[1]) if was else current.revision) >= record.revision:
+                return
+        write = Write(record, None if current is None else current.fence)
+        await self.commit(epoch, 0, f"was={record.revision}", [write])
 
     async def many(self, uuids: Sequence[Any]) -> list[Activity]:
         """Those of the records that are there, in that order."""

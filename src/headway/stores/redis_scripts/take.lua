@@ -1,5 +1,6 @@
--- Begin: what names this history, and its newest revision, which is raised to what the caller has seen of it: a server
--- that has lost its latest changes must not give their revisions to others. Answers epoch, secret, version, revision.
+-- Begin, or go on: what names this history, its newest revision, and how often the server was found to have lost some of
+-- it. Where it has less than the caller has been told of, the revisions go on far beyond all that any node can have been
+-- told of: none may come again. Answers epoch, secret, version, revision, losses.
 --
 -- KEYS  meta
 -- ARGV  epoch and secret of a new history, version of what is kept, the newest revision that is known
@@ -9,8 +10,9 @@ redis.call('HSETNX', meta, 'epoch', ARGV[1])
 redis.call('HSETNX', meta, 'secret', ARGV[2])
 redis.call('HSETNX', meta, 'version', ARGV[3])
 redis.call('HSETNX', meta, 'revision', 0)
-local told = redis.call('HMGET', meta, 'epoch', 'secret', 'version', 'revision')
-if told[1] == ARGV[1] and tonumber(told[4]) < tonumber(ARGV[4]) then
-  redis.call('HSET', meta, 'revision', ARGV[4])
+local epoch, revision = unpack(redis.call('HMGET', meta, 'epoch', 'revision'))
+if epoch == ARGV[1] and tonumber(revision) < tonumber(ARGV[4]) then
+  redis.call('HSET', meta, 'revision', ARGV[4] + 1000000)
+  redis.call('HINCRBY', meta, 'losses', 1)
 end
-return told
+return redis.call('HMGET', meta, 'epoch', 'secret', 'version', 'revision', 'losses')

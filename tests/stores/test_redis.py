@@ -1,0 +1,514 @@
+"""What is Redis's own: a server that goes away, forgets, is full or not ours alone; and the many ways to name one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from headway.core.activity import Activity, State
+from headway.core.errors import HeadwayError, StorageFull, Unavailable
+from headway.core.lifecycle import Report
+from headway.core.view import Event
+from headway.hub import Activities
+from headway.stores import StoreError, open_store
+from headway.stores.redis import RedisStore
+from headway.stores.redis_address import parse_address
+from headway.testing.opened import Opened, ending
+from tests.certificates import self_signed
+from tests.stores.redis_servers import RedisServer, free_port, redis_server
+
+DEADLINE = 60.0
+"""Seconds after which a test does not wait any longer."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """For tests that harm nothing but their own namespace."""
+    with redis_server(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """One of the test's own."""
+    with redis_server(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture
+def url(shared: RedisServer) -> str:
+    return f"{shared.url}?namespace={uuid4()}"
+
+
+@asynccontextmanager
+async def nodes(url: str, count: int = 2) -> AsyncIterator[list[Activities]]:
+    async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Activities(url)) for _ in range(count)]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Opened]:
+    async with asyncio.timeout(DEADLINE):
+        store = await Opened(RedisStore(url)).open()
+        try:
+            yield store
+        finally:
+            await store.store.close()
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.005)
+
+
+async def insisted(node: Activities, **attributes: object) -> Activity:
+    """Start an activity, again and again until it is acknowledged."""
+    while True:
+        with suppress(Unavailable):
+            activity, _ = await node.create("t", 1, **{"cancellable": True, "lease": 300.0, **attributes})  # type: ignore[arg-type]
+            return activity
+        await asyncio.sleep(0.01)
+
+
+def kinds(node: Activities) -> dict[str, list[str]]:
+    """What has happened to each activity, as a watcher from the beginning is told."""
+    told = node.feed(None).view.since(0)
+    assert isinstance(told, list)
+    found: dict[str, list[str]] = {}
+    for event in told:
+        found.setdefault(event.activity.uuid, []).append(event.kind.value)
+    return found
+
+
+# Away
+
+
+async def test_nothing_acknowledged_is_missing_when_the_server_was_killed_meanwhile(server: RedisServer) -> None:
+    async with nodes(server.url) as both:
+        running = [asyncio.create_task(_busy(node)) for node in both for _ in range(4)]
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(server.kill)
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(server.start)
+        await asyncio.sleep(0.3)
+        for task in running:
+            task.cancel()
+        acknowledged = [ended for task in running for ended in (await task)]
+        assert len(acknowledged) > 20
+        for node in both:
+            await node.store.sync()
+            assert [activity for activity in acknowledged if kinds(node).get(activity) != ["started", "ended"]] == []
+            assert all(
+                each in (["started"], ["started", "ended"], ["started", "updated"]) for each in kinds(node).values()
+            )
+
+
+async def _busy(node: Activities) -> list[str]:
+    """Start and end activities until cancelled: those whose end was acknowledged."""
+    done: list[str] = []
+    try:
+        while True:
+            activity = await insisted(node)
+            while True:
+                with suppress(Unavailable):
+                    await node.finish(activity.uuid, State.SUCCEEDED)
+                    break
+                await asyncio.sleep(0.01)
+            done.append(activity.uuid)
+    except asyncio.CancelledError:
+        return done
+
+
+async def test_each_lifecycle_event_is_told_once_to_a_watcher_who_stays_through_an_outage(server: RedisServer) -> None:
+    async with nodes(server.url) as (here, there):
+        told: Counter[tuple[str, str]] = Counter()
+
+        async def watch() -> None:
+            async for event in there.watch(None):
+                assert isinstance(event, Event)
+                told[event.activity.uuid, event.kind.value] += 1
+
+        watching = asyncio.create_task(watch())
+        await asyncio.sleep(0)
+        first = await insisted(here)
+        await asyncio.to_thread(server.kill)
+        here.report(first.uuid, Report(progress=40))
+        await asyncio.to_thread(server.start)
+        second = await insisted(here)
+        await until(lambda: there.list() and there.list()[0].progress.percent == 40)
+        for activity in (first, second):
+            await here.finish(activity.uuid, State.SUCCEEDED)
+        await until(lambda: told[second.uuid, "ended"])
+        watching.cancel()
+        assert all(count == 1 for (_, kind), count in told.items() if kind != "updated")
+        assert {kind for uuid, kind in told if uuid == first.uuid} >= {"started", "ended"}
+
+
+async def test_a_server_that_hangs_is_unavailable_and_then_well_again(server: RedisServer) -> None:
+    import signal
+
+    async with nodes(server.url, 1) as (node,):
+        server.signal(signal.SIGSTOP)
+        hanging = asyncio.create_task(insisted(node))
+        await asyncio.sleep(0.2)
+        server.signal(signal.SIGCONT)
+        assert (await hanging).uuid in {activity.uuid for activity in node.list()}
+
+
+async def test_what_a_server_has_lost_is_put_back_by_those_who_know_it(server: RedisServer) -> None:
+    async with nodes(server.url) as both:
+        here, there = both
+        live, ended = await insisted(here), await insisted(there)
+        await here.finish(ended.uuid, State.FAILED, error="why")
+        position = here.feed(None).view.revision
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        await asyncio.to_thread(server.start)
+        later = await insisted(there)
+        assert later.revision > position
+        for node in both:
+            await node.store.sync()
+            assert kinds(node)[ended.uuid] == ["started", "ended"]
+        await here.finish(live.uuid, State.SUCCEEDED)
+        async with nodes(server.url, 1) as (third,):
+            assert third.epoch == here.epoch
+            assert (await third.get(ended.uuid)).error == "why"
+            assert (await third.get(live.uuid)).state is State.SUCCEEDED
+            assert {activity.uuid for activity in third.list()} == {later.uuid}
+
+
+async def test_of_what_was_lost_the_newest_version_that_any_node_knows_is_put_back(server: RedisServer) -> None:
+    async with opened(server.url) as here, opened(server.url) as there:
+        started = await here.start("a")
+        await there.store.sync()
+        assert isinstance(there.store, RedisStore)
+        there.store._journal._records.client.xread = _away  # it hears of nothing more
+        await asyncio.sleep(0)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        ended = await _again(lambda: here.end(started))
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        await asyncio.to_thread(server.start)
+        await there.store._look_what_is_left()  # with an older version
+        assert isinstance(here.store, RedisStore)
+        await here.store._look_what_is_left()
+        newest = await here.store.get("a")
+        assert newest is not None and newest.state is ended.state
+        assert newest.revision > ended.revision
+        assert newest.started_revision == started.revision
+
+
+async def _again(change: Callable[[], Awaitable[Activity]]) -> Activity:
+    while True:
+        with suppress(Unavailable):
+            return await change()
+        await asyncio.sleep(0.01)
+
+
+async def test_commits_fail_soon_while_nobody_answers(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.stores.redis.PATIENCE", 0.1)
+    async with opened(server.url) as store:
+        await asyncio.to_thread(server.kill)
+        for question in (store.start("a"), store.store.sync(), store.store.get("a"), store.store.beat(["a"])):
+            with pytest.raises(Unavailable):
+                await question
+        await asyncio.to_thread(server.start)
+
+
+# Not alone on the server
+
+
+async def test_namespaces_know_nothing_of_each_other(shared: RedisServer) -> None:
+    async with opened(f"{shared.url}?namespace=one-{uuid4()}") as one, opened(f"{shared.url}?namespace=two") as two:
+        await one.start("a")
+        await two.store.sync()
+        assert await two.store.get("a") is None
+        assert two.published == []
+        assert one.snapshot.epoch != two.snapshot.epoch
+
+
+async def test_a_journal_that_is_gone_is_made_up_for_by_the_records(server: RedisServer) -> None:
+    async with opened(server.url) as here, opened(server.url) as there:
+        first = await here.start("a")
+        with server.client() as client:
+            client.delete("{headway}:journal")
+        second = await here.start("b")
+        ended = await here.end(first)
+        await there.store.sync()
+        assert [record.uuid for record in there.published][-2:] == ["b", "a"]
+        assert there.published[-1] == ended
+        assert there.revisions == sorted(set(there.revisions))
+        assert second in there.published
+
+
+async def test_a_node_that_was_asleep_while_the_journal_was_trimmed_misses_nobody(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.stores.redis_records.JOURNAL", 5)
+    async with opened(server.url) as there:
+        store = there.store
+        assert isinstance(store, RedisStore)
+        reader = store._journal._records.client
+        await reader.aclose()
+        read, reader.xread = reader.xread, _away
+        async with opened(server.url) as here:
+            started = [await here.start(f"a{n}") for n in range(300)]
+            for activity in started[:150]:
+                await here.end(activity)
+        reader.xread = read
+        await there.store.sync()
+        newest = {record.uuid: record for record in there.published}
+        assert [newest[f"a{n}"].ended for n in range(300)] == [n < 150 for n in range(300)]
+        assert there.revisions == sorted(set(there.revisions))
+
+
+async def _away(*_: object, **__: object) -> None:
+    raise OSError("asleep")
+
+
+async def test_what_others_write_is_dropped_and_counted(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        await store.start("a")
+        with server.client() as client:
+            client.xadd("{headway}:journal", {"record": "nonsense"})
+            client.hset("{headway}:records", "b", "7 7 1 running 0 x\n{}")
+            client.sadd("{headway}:live", "b", "c")
+            client.hset("{headway}:beats", "d", "never")
+        second = await store.start("e")
+        assert store.published[-1] == second
+        assert await store.store.get("b") is None
+        assert (await store.store.silences(["d"]))["d"] == 0.0
+        async with opened(server.url) as other:
+            assert [activity.uuid for activity in other.snapshot.activities] == ["a", "e"]
+            assert isinstance(other.store, RedisStore)
+            assert other.store._records.dropped == 1
+
+
+async def test_a_node_has_one_reader_however_many_watch(server: RedisServer) -> None:
+    async with nodes(server.url, 1) as (node,):
+        watchers = [asyncio.create_task(_watched(node)) for _ in range(100)]
+        await asyncio.sleep(0.05)
+        with server.client() as client:
+            assert len([each for each in client.client_list() if each["cmd"] == "xread"]) == 1
+            assert len(client.client_list()) <= 4
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+
+
+async def _watched(node: Activities) -> None:
+    async for _ in node.watch(None):
+        pass
+
+
+# Full
+
+
+async def test_without_memory_starts_are_refused_and_ends_go_on(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "valkey") as server:
+        async with opened(server.url) as store:
+            running = await store.start("a")
+            with server.client() as client:
+                client.config_set("maxmemory", "1mb")  # less than it has taken already
+                with pytest.raises(StorageFull):
+                    await store.start("b")
+                ended = await store.end(running)
+                assert await store.store.get("a") == ended
+                client.config_set("maxmemory", "100mb")
+            await store.start("b")
+
+
+# What a server must promise
+
+
+@pytest.mark.parametrize(
+    ("settings", "query", "told"),
+    [
+        (("--appendfsync", "everysec"), "durability=power", "set appendfsync always"),
+        (("--appendonly", "no"), "durability=process", "set appendonly yes"),
+        (("--appendonly", "no"), "durability=power", "set appendonly yes"),
+        (("--maxmemory-policy", "allkeys-lru"), "", "set maxmemory-policy to noeviction, not allkeys-lru"),
+    ],
+)
+async def test_a_server_that_promises_too_little_is_refused_by_the_name_of_the_setting(
+    tmp_path: Path, settings: tuple[str, ...], query: str, told: str
+) -> None:
+    with redis_server(tmp_path / "valkey", *settings) as server, pytest.raises(StoreError, match=told):
+        await RedisStore(f"{server.url}?{query}").open(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "durability"),
+    [
+        (("--appendfsync", "always"), "power"),
+        (("--appendfsync", "everysec"), "process"),
+        (("--appendonly", "no"), "none"),
+    ],
+)
+async def test_a_store_says_what_its_server_promises(
+    tmp_path: Path, settings: tuple[str, ...], durability: str
+) -> None:
+    with redis_server(tmp_path / "valkey", *settings) as server:
+        async with opened(f"{server.url}?durability={durability}") as store:
+            assert isinstance(store.store, RedisStore)
+            assert store.store.durability == durability
+
+
+async def test_what_a_newer_release_has_written_is_left_alone(server: RedisServer) -> None:
+    async with opened(server.url):
+        pass
+    with server.client() as client:
+        client.hset("{headway}:meta", "version", 2)
+    with pytest.raises(StoreError, match="newer release"):
+        await RedisStore(server.url).open(lambda _: None)
+
+
+# Which server
+
+
+async def test_a_password_opens_it_and_is_shown_nowhere(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "valkey", "--requirepass", "geheim") as server:
+        for wrong in (server.url, server.url.replace("//", "//:falsch@")):
+            with pytest.raises(StoreError, match="refuses the user or the password"):
+                await RedisStore(wrong).open(lambda _: None)
+        async with opened(server.url.replace("//", "//:geheim@")) as store:
+            await store.start("a")
+            assert "geheim" not in repr(store.store)
+
+
+async def test_a_user_who_may_touch_one_namespace_is_enough(tmp_path: Path) -> None:
+    rule = "user hw on >secret ~{team}:* +@all -@dangerous +info"
+    with redis_server(tmp_path / "valkey", "--user", *rule.split()[1:]) as server:
+        async with opened(server.url.replace("//", "//hw:secret@") + "?namespace=team") as store:
+            await store.run("a")
+            assert await store.history() == ["a"]
+        with pytest.raises(StoreError, match="may not do"):
+            await RedisStore(server.url.replace("//", "//hw:secret@")).open(lambda _: None)
+
+
+async def test_it_speaks_tls(shared: RedisServer, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", shared.port)
+        await asyncio.gather(_copied(reader, back), _copied(there, writer))
+
+    proxy = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+    port = proxy.sockets[0].getsockname()[1]
+    async with proxy:
+        with pytest.raises(StoreError, match="certificate"):
+            await RedisStore(f"rediss://localhost:{port}").open(lambda _: None)
+        async with opened(f"rediss://localhost:{port}?ssl_ca_certs={certificate}&namespace={uuid4()}") as store:
+            await store.run("a")
+
+
+async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def test_it_works_on_a_cluster(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "valkey", "--cluster-enabled", "yes") as server:
+        with server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+            async with asyncio.timeout(DEADLINE):
+                while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+                    await asyncio.sleep(0.05)
+        async with opened(server.url) as here, opened(server.url) as there:
+            started = await here.start("a")
+            await there.store.sync()
+            assert there.published == [started]
+            assert await there.commit(ending(started)) != [None]
+            assert await here.history() == ["a"]
+            await here.store.beat(["n"])
+            assert 0 <= (await there.store.silences(["n"]))["n"] < DEADLINE
+            assert await here.store.prune(before=0.0, keep=0) == 1
+
+
+async def test_sentinels_name_the_server_and_the_one_that_takes_over(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "first") as first:
+        replica = RedisServer(tmp_path / "second", "--replicaof", "127.0.0.1", str(first.port)).start()
+        sentinel = _sentinel(tmp_path / "sentinel", first)
+        try:
+            async with nodes(f"redis+sentinel://127.0.0.1:{sentinel.port}/main") as both:
+                before = await insisted(both[0])
+                await asyncio.to_thread(first.kill)
+                after = await insisted(both[1])
+                for node in both:
+                    await until(lambda node=node: {a.uuid for a in node.list()} == {before.uuid, after.uuid})
+                with replica.client() as client:
+                    assert client.hexists("{headway}:records", before.uuid)
+        finally:
+            sentinel.kill()
+            replica.kill()
+
+
+def _sentinel(folder: Path, watched: RedisServer) -> RedisServer:
+    folder.mkdir()
+    port = free_port()
+    file = folder / "sentinel.conf"
+    file.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor main 127.0.0.1 {watched.port} 1\n"
+        "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+    )
+    return RedisServer(folder, config=file, port=port).start()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://h?namespaces=a", "'namespaces' is not known"),
+        ("redis://h?namespace=a b", "namespace 'a b'"),
+        ("redis://h?namespace={x}", "namespace"),
+        ("redis://h?durability=paper", "must be one of none, process, power"),
+        ("redis://h:port", "HOST:PORT"),
+        ("redis+sentinel://h", "names no master"),
+        ("rabbit://h", "no store is known by the scheme 'rabbit'"),
+    ],
+)
+def test_a_url_that_cannot_be_is_told_why(url: str, told: str) -> None:
+    with pytest.raises(StoreError, match=told):
+        open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("redis://", "localhost:6379"),
+        ("valkey://u:p@h/3", "h:6379"),
+        ("rediss://[::1]:7000", "::1:7000"),
+        ("redis+sentinel://u:p@a,b:7/main/2", "main of a,b:7"),
+    ],
+)
+def test_a_store_is_named_without_its_password(url: str, name: str) -> None:
+    assert parse_address(url).name == name
+
+
+async def test_nobody_at_the_address_is_told_at_once() -> None:
+    with pytest.raises(StoreError, match="cannot use the store at"):
+        await RedisStore(f"redis://127.0.0.1:{free_port()}").open(lambda _: None)
+
+
+async def test_a_closed_store_can_be_opened_again(url: str) -> None:
+    store = RedisStore(url)
+    for _ in range(2):
+        opening = await Opened(store).open()
+        with suppress(HeadwayError):
+            await store.close()
+        assert opening.published == []
