@@ -80,12 +80,13 @@ async def test_what_has_ended_can_be_shared_too(whole: Whole) -> None:
 
 
 async def test_it_is_told_to_its_maker_and_to_admins_without_its_secret(own: Whole) -> None:
-    uuid = (await own.start())["uuid"]
+    uuid = (await own.start(title="Scan"))["uuid"]
     made = await shared(own, uuid, expiresIn=60)
     (mine,) = await listed(own, "alice")
     assert mine.pop("createdAt") == pytest.approx(time.time(), abs=60)
     assert mine.pop("expiresAt") == made["expiresAt"] == pytest.approx(time.time() + 60, abs=60)
-    assert mine == {"id": made["id"], "uuid": uuid, "userID": 2, "userName": "alice"}
+    told = {"id": made["id"], "uuid": uuid, "userID": 2, "userName": "alice", "title": "Scan", "type": "test.work"}
+    assert mine == told
     everyone = await ask(own, "GET", SHARES, "admin")
     assert [each["id"] for each in everyone.json["shares"]] == [made["id"]]
     assert made["secret"][-43:].encode() not in everyone.body

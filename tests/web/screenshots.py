@@ -13,9 +13,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
-from headway import Activities
+from headway import Activities, Principal, Role
 from headway.testing import FakeClock
-from tests.server.whole import Whole, in_memory
+from tests.server.whole import PRINCIPALS, Whole, in_memory
 from tests.web.dashboard import OPTIONS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "dashboard"
@@ -41,6 +41,8 @@ TOKENS = [
     {"id": "2", "name": "nightly backup", "role": "reporter", "userID": 2, "userName": "alice", "current": False},
     {"id": "3", "name": "hallway screen", "role": "reader", "userID": 3, "userName": "bob", "current": False},
 ]
+SHARE = {"id": "1", "userID": 1, "userName": "admin", "createdAt": START + 2 * HOUR, "expiresAt": START + 26 * HOUR}
+GUEST = f"hwg_0123abcd_{'A' * 43}"
 USERS = [
     {"userID": number, "name": name, "createdAt": START - 40 * 24 * HOUR, "tokens": 1, "sessions": sessions}
     for number, name, sessions in ((1, "admin", 1), (2, "alice", 2), (3, "bob", 0))
@@ -121,7 +123,6 @@ async def opened(browser: Browser, whole: Whole, now: float, **options: Any) -> 
         locale="en-GB",
         timezone_id="UTC",
         reduced_motion="reduce",
-        extra_http_headers={"X-Plex-Token": "admin"},
         **options,
     )
     page = await context.new_page()
@@ -142,7 +143,9 @@ async def take(browser: Browser, whole: Whole, clock: FakeClock, uuid: str, ends
     """All pictures."""
     pages: dict[str, Page] = {}
     for look, options in LOOKS.items():
-        pages[look] = page = await opened(browser, whole, clock.now(), **options)
+        signed_in = {"extra_http_headers": {"X-Plex-Token": "admin"}}
+        pages[look] = page = await opened(browser, whole, clock.now(), **signed_in, **options)
+        await page.route("**/web/shares", answering({"shares": [{**SHARE, "uuid": uuid, "title": "Scan Films"}]}))
         await page.goto(f"{whole.url}/web/#/")
         await expect(page.locator("headway-activities .row").first).to_be_visible()
     await whole.change(ends["failed"], "bob", state="failed", error="ffprobe: moov atom not found")
@@ -163,6 +166,17 @@ async def take(browser: Browser, whole: Whole, clock: FakeClock, uuid: str, ends
         await page.evaluate("() => { location.hash = '#/' }")
         await page.locator("headway-activities .row .stop:visible").first.click()
         await save(page, f"cancel-{look}")
+        await page.context.close()
+
+
+async def take_shared(browser: Browser, whole: Whole, clock: FakeClock, uuid: str) -> None:
+    """What somebody sees who has a link."""
+    PRINCIPALS[GUEST] = Principal(2, Role.GUEST, only=uuid)
+    for look, options in LOOKS.items():
+        page = await opened(browser, whole, clock.now(), **options)
+        await page.goto(f"{whole.url}/web/#shared={GUEST}&uuid={uuid}")
+        await page.locator(".detail h2").wait_for()
+        await save(page, f"shared-{look}")
         await page.context.close()
 
 
@@ -188,6 +202,7 @@ async def main() -> None:
     async with in_memory(activities) as whole, async_playwright() as playwright:
         uuid, running = await live_through_a_morning(whole, clock)
         browser = await playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
+        await take_shared(browser, whole, clock, uuid)
         await take(browser, whole, clock, uuid, running)
         await browser.close()
 

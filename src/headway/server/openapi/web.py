@@ -96,6 +96,13 @@ def _shares() -> Mapping[str, Node]:
         "createdAt": {"type": "number", "description": _TIME},
         "expiresAt": expires,
     }
+    named = {
+        "title": {
+            "type": "string",
+            "description": "The activity's; absent where the caller does not see that any more.",
+        },
+        "type": {"type": "string", "description": "Likewise."},
+    }
     secret = {"type": "string", "description": "What opens it, as the header `X-Plex-Token`: it is not shown again."}
     made = {"id": share["id"], "secret": secret, "uuid": uuid, "expiresAt": expires}
     lifetime = {
@@ -106,7 +113,7 @@ def _shares() -> Mapping[str, Node]:
         "then if that is sooner.",
     }
     return {
-        "Share": record(share, tuple(share)),
+        "Share": record({**share, **named}, tuple(share)),
         "Shares": record({"shares": {"type": "array", "items": schema("Share")}}, ("shares",)),
         "NewShare": record({"uuid": matching(rules.UUID), "expiresIn": lifetime}, ("uuid",), closed=True),
         "MadeShare": record(made, tuple(made)),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headway.core.errors import InvalidInput
-from headway.core.policy import Action
+from headway.core.errors import InvalidInput, NotFound
+from headway.core.policy import Action, Principal
 from headway.server.answers import grant_of, json_body, permitted
 from headway.server.identity.accounts import Accounts
 from headway.server.identity.shares import MAX_SHARE_LIFETIME, ShareRecord
@@ -32,9 +33,9 @@ class Shares:
 
     async def list(self, request: Request) -> Response:
         """``GET /web/shares``: what the caller has shared; for an admin what everyone has."""
-        permitted(request, Action.READ)
+        principal = permitted(request, Action.READ)
         records = await self._accounts.shares(grant_of(request))
-        return document({"shares": [_facts(record) for record in records]})
+        return document({"shares": [await self._facts(record, principal) for record in records]})
 
     async def create(self, request: Request) -> Response:
         """``POST /web/shares``: share an activity; what opens it is shown this once."""
@@ -52,16 +53,19 @@ class Shares:
         await self._accounts.unshare(grant_of(request), request.path_params["id"])
         return Response(status_code=204)
 
-
-def _facts(record: ShareRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "uuid": record.activity,
-        "userID": record.user_id,
-        "userName": record.user,
-        "createdAt": record.created_at,
-        "expiresAt": record.expires_at,
-    }
+    async def _facts(self, record: ShareRecord, principal: Principal) -> dict[str, Any]:
+        facts = {
+            "id": record.id,
+            "uuid": record.activity,
+            "userID": record.user_id,
+            "userName": record.user,
+            "createdAt": record.created_at,
+            "expiresAt": record.expires_at,
+        }
+        with suppress(NotFound):  # it is forgotten by now, or was shared with more rights than these
+            activity = await self._service.activities.get(record.activity, principal.scope)
+            facts.update(title=activity.title, type=activity.type)
+        return facts
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -68,11 +68,11 @@ export async function listShares(page, revoked) {
   if (!shares.length) return [];
   const now = Date.now() / 1000;
   const rows = shares.map((each) => [
-    h("a", { href: `#/activity/${each.uuid}` }, each.uuid),
+    h("bdi", {}, h("a", { href: `#/activity/${each.uuid}` }, each.title || each.type || each.uuid)),
     h("bdi", {}, each.userName || `user ${each.userID}`),
     moment(each.createdAt, now),
     moment(each.expiresAt, now),
-    mayShare(page.user) ? h("button", { class: "danger", type: "button", "aria-label": `Revoke ${each.uuid}`, onclick: () => revoke(page, each, revoked) }, "Revoke") : "",
+    mayShare(page.user) ? h("button", { class: "danger", type: "button", "aria-label": `Revoke ${each.title || each.type || each.uuid}`, onclick: () => revoke(page, each, revoked) }, "Revoke") : "",
   ]);
   return [h("h2", {}, "Shared"), table("Shared", ["Activity", "By", "Since", "Expires", "Actions"], rows)];
 }

@@ -22,6 +22,7 @@ export class Shared {
   #uuid;
   #tell;
   #detail;
+  #bar = h("progress", { max: 1, "aria-label": "Progress" });
   #row = null;
   #state = { state: "connecting", since: Date.now() };
   #asked = 0;
@@ -36,7 +37,8 @@ export class Shared {
     this.#uuid = uuid;
     this.#tell = tell;
     this.#detail = new Detail(null, { base: this.#api.base });
-    this.element = h("div", { class: "view shared" }, h("h1", { class: "unseen" }, "A shared activity"));
+    this.element = h("div", { class: "view shared" }, h("h1", { class: "unseen" }, "A shared activity"), this.#bar);
+    this.#bar.hidden = true;
     this.#awake = () => document.hidden || this.#wake();
     document.addEventListener("visibilitychange", this.#awake);
     this.#clock = setInterval(() => this.#row && !document.hidden && this.#draw(), 1_000);
@@ -96,7 +98,10 @@ export class Shared {
     this.#detail.show(row, [], false);
     const told = isOver(row) ? outcome(row) : percent(row);
     document.title = `${told ? `${told} · ` : ""}${row.title || row.type}`;
-    this.#tell.progress(isOver(row) ? null : fraction(row));
+    const known = isOver(row) ? null : fraction(row);
+    this.#bar.hidden = known === null;
+    this.#bar.value = known ?? 0;
+    this.#tell.progress(known);
   }
 
   #gone() {
