@@ -28,7 +28,8 @@ KEY = ("Idempotency-Key", "k1")
 def identify(connection: HTTPConnection) -> Principal | None:
     user = connection.headers.get("x-user", "2")
     role = Role(connection.headers.get("x-role", "user"))
-    return Principal(int(user), role) if user.isdigit() else None
+    only = "a" if role is Role.GUEST else None
+    return Principal(int(user), role, only=only) if user.isdigit() else None
 
 
 class Answer(NamedTuple):

@@ -54,10 +54,13 @@ async def test_a_function_says_which_requests_are_activities_and_of_what_type(ac
     assert (await ask(app, LONG, method="GET")).body == b"plain"
 
 
-async def test_nobody_who_is_unknown_starts_an_activity(activities: Activities) -> None:
+@pytest.mark.parametrize("nobody", [("X-User", "nobody"), ("X-Role", "guest")])
+async def test_nobody_who_is_unknown_or_a_guest_starts_an_activity(
+    activities: Activities, nobody: tuple[str, str]
+) -> None:
     endpoint = Endpoint()
     endpoint.go.set()
-    app, nobody = wrapped(endpoint, activities), ("X-User", "nobody")
+    app = wrapped(endpoint, activities)
     answer = await ask(app, LONG, nobody)
     assert (answer.status, answer.reason, endpoint.runs) == (401, "not_authenticated", 0)
     assert (await ask(app, KEY, nobody)).status == 201

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headway.core.activity import Activity, State
 from headway.core.errors import Cancelled, HeadwayError, KeyReused, NotAuthenticated, Unavailable
+from headway.core.policy import Role
 from headway.hub import Activities
 from headway.operations.options import StartOptions, attributes_of
 from headway.server.answers import disconnected, idempotency_key, preferences_of, refusal
@@ -126,7 +127,7 @@ class RespondAsync:
         if type is None:
             return None
         grant = await identified(self._identify, request, self._activities.clock.now())
-        if grant is None:
+        if grant is None or grant.principal.role is Role.GUEST:  # who may look begins nothing in the owner's name
             if preferences.respond_async:
                 raise NotAuthenticated
             return None  # the endpoint itself knows what it does for anybody
