@@ -2,7 +2,8 @@
 
 import itertools
 
-from headway.operations.process.output import KEPT, LAST_LINES, LAST_TEXT, MAX_LINE, Lines, Tail
+from headway.operations.process.output import KEPT, LAST_LINES, LAST_TEXT, MAX_LINE, Lines, last_words
+from headway.operations.process.transcript import Transcript
 
 
 def fed(*pieces: bytes) -> list[str]:
@@ -11,10 +12,10 @@ def fed(*pieces: bytes) -> list[str]:
 
 
 def tail(*pieces: bytes) -> str:
-    kept = Tail()
+    kept = Transcript(KEPT)
     for piece in pieces:
         kept.feed(piece)
-    return kept.text
+    return last_words(kept)
 
 
 async def test_a_line_ends_at_a_newline_or_a_carriage_return_or_both() -> None:
@@ -53,10 +54,10 @@ async def test_of_a_status_line_only_what_was_drawn_last_is_kept() -> None:
 
 
 async def test_however_much_is_said_little_is_kept() -> None:
-    kept = Tail()
+    kept = Transcript(KEPT)
     for _ in range(100):
         kept.feed(b"x" * 1000 + b"\n")
-    assert kept.text.count("\n") < LAST_LINES and set(kept.text) == {"x", "\n"}
+    assert last_words(kept).count("\n") < LAST_LINES and set(last_words(kept)) == {"x", "\n"}
     assert len(tail(b"y" * 10 * KEPT)) == LAST_TEXT
     # A line whose beginning is gone is not shown where there are whole ones.
     assert tail(b"z" * 10 * KEPT, b"\nwhole") == "whole"

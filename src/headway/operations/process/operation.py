@@ -17,7 +17,7 @@ from headway.operations.options import StartOptions
 from headway.operations.process.ending import CommandFailed, ending
 from headway.operations.process.escalation import Stopped
 from headway.operations.process.exits import ExitStatus
-from headway.operations.process.output import OnLine, Output
+from headway.operations.process.output import OnLine, Output, last_words
 from headway.operations.process.process import Process
 from headway.operations.process.progress.reader import RULES
 from headway.operations.process.pump import OnOutput, Tee
@@ -127,7 +127,7 @@ class ProcessOperation:
         if state is State.CANCELLED:
             raise asyncio.CancelledError
         if reason is not None:
-            raise CommandFailed(reason, status, output.errors.text)
+            raise CommandFailed(reason, status, last_words(output.errors))
         return status
 
     def _ask(self, grace: float) -> None:

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 
 from headway.operations.process.progress.meter import Meter
-from headway.operations.process.progress.terminal import Line
 from headway.operations.process.pump import OnOutput
+from headway.operations.process.transcript import Transcript
 from headway.reporter import Reporter
 
 OnLine = Callable[[Reporter, str], object]
@@ -20,7 +20,7 @@ MAX_LINE = 65536
 """Bytes after which an endless line is handed on in pieces."""
 
 KEPT = 4096
-"""Bytes of errors that are remembered."""
+"""Bytes of errors that are remembered for the reason of a failure."""
 
 LAST_LINES = 5
 LAST_TEXT = 1500
@@ -37,7 +37,7 @@ class Output:
         """To be made in the context that `on_line` is to be called in."""
         self.meter: Meter = Meter(rule)
         self.meter.report_to(reporter)
-        self.errors: Tail = Tail()
+        self.errors: Transcript = Transcript(KEPT)
         self._lines = None if on_line is None else (Lines(), Lines())
         self._reporter = reporter
         self._on_line = on_line
@@ -91,24 +91,7 @@ class Lines:
         return [rest.decode(errors="replace")] if rest else []
 
 
-class Tail:
-    """The end of a stream, as it would be left on a screen."""
-
-    def __init__(self) -> None:
-        self._data = b""
-
-    def feed(self, data: bytes) -> None:
-        """The next piece."""
-        self._data = (self._data + data[-KEPT:])[-KEPT:]
-
-    @property
-    def text(self) -> str:
-        """The last lines that are not blank, without colours; of a status line what was drawn last."""
-        whole = self._data if len(self._data) < KEPT else self._data.partition(b"\n")[2] or self._data
-        lines = [_last_drawn(line) for line in whole.split(b"\n")]
-        return "\n".join([line for line in lines if line][-LAST_LINES:])[-LAST_TEXT:]
-
-
-def _last_drawn(line: bytes) -> str:
-    drawn = [text for part in line.split(b"\r") if (text := Line(part).text.strip())]
-    return drawn[-1] if drawn else ""
+def last_words(errors: Transcript) -> str:
+    """The last lines that are not blank."""
+    lines = [line.strip() for line in errors.text.split("\n")]
+    return "\n".join([line for line in lines if line][-LAST_LINES:])[-LAST_TEXT:]

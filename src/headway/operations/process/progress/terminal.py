@@ -68,8 +68,13 @@ class Line:
         return ""
 
 
+def without_escapes(line: bytes) -> bytes:
+    """A line without its escape sequences."""
+    return _UNSEEN.sub(b"", line) if b"\x1b" in line else line
+
+
 def _visible(raw: bytes) -> str:
-    return (_UNSEEN.sub(b"", raw) if b"\x1b" in raw else raw).decode(errors="replace")
+    return without_escapes(raw).decode(errors="replace")
 
 
 class LineSplitter:
