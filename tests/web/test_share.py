@@ -10,6 +10,7 @@ from playwright.async_api import Request, expect
 from tests.server.whole import JSON, UNKNOWN, Whole, revoke
 from tests.web.dashboard import Dashboard, Dashboards
 from tests.web.test_accessibility import LOOKS, complaints
+from tests.web.test_hostile import HOSTILE, MARKUP, hostile_rows, is_inert
 
 GONE = "This link has expired or was revoked."
 
@@ -186,6 +187,25 @@ async def test_who_may_not_share_is_not_offered_it(dashboards: Dashboards, whole
     tab = await (await dashboards.of(user)).live(f"#/activity/{theirs.uuid}")
     await expect(tab.detail.get_by_role("button", name="Copy link")).to_be_visible()
     await expect(tab.detail.get_by_role("button", name="Share…")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+async def test_texts_of_others_are_texts_here_too(dashboards: Dashboards, whole: Whole, width: int) -> None:
+    view = {"viewport": {"width": width, "height": 700}}
+    uuids, own = await hostile_rows(whole), await (await dashboards.of("alice", **view)).live()
+    for uuid, text in zip(uuids, HOSTILE, strict=True):
+        tab = await visitor(dashboards, (await shared(whole, uuid))[0], **view)
+        await expect(tab.detail.locator("h2")).to_have_text(text)
+        assert text[:50] in await tab.page.title()
+        await is_inert(tab)
+        await tab.page.close()
+    await own.go("#/account")
+    await expect(own.page.get_by_role("table", name="Shared").locator("tbody th")).to_have_text(HOSTILE)
+    await is_inert(own)
+    await own.go(f"#/activity/{uuids[0]}")
+    await own.detail.get_by_role("button", name="Share…").click()
+    await expect(own.dialog.get_by_role("heading")).to_have_text(f"Share {MARKUP}")
+    await is_inert(own)
 
 
 @pytest.mark.parametrize("look", LOOKS)

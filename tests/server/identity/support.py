@@ -10,6 +10,14 @@ NOW = 1_000_000.0
 CLI = (sys.executable, "-c", "from headway.cli.token import token; token()")
 """`headway token` as a process of its own."""
 
+CHANGES = [
+    ("role = 'reader'", "role = 'user'"),
+    ("role = 'admin'", "role = 'user'"),
+    ("user_id = 1", "user_id = 2"),
+    ("revoked_at = 5", "revoked_at = NULL"),
+]
+"""What becomes of a user's token, in SQL, each with what undoes it: what came of the token is to end with it."""
+
 
 class FakeClock:
     """A clock that stands still until it is told otherwise."""

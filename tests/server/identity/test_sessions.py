@@ -10,7 +10,7 @@ from headway.core.policy import Role
 from headway.server.data import IDENTITY
 from headway.server.identity.store import SESSION_LIFETIME, SESSIONS_PER_USER, SessionRecord, TokenRecord, TokenStore
 from headway.server.identity.tokens import digest, session_id_of
-from tests.server.identity.support import NOW
+from tests.server.identity.support import CHANGES, NOW
 
 
 @pytest.fixture
@@ -62,15 +62,7 @@ def test_no_session_is_made_of_what_opens_nothing(store: TokenStore) -> None:
     assert sessions(store) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "back"),
-    [
-        ("role = 'reader'", "role = 'user'"),
-        ("role = 'admin'", "role = 'user'"),
-        ("user_id = 1", "user_id = 2"),
-        ("revoked_at = 5", "revoked_at = NULL"),
-    ],
-)
+@pytest.mark.parametrize(("change", "back"), CHANGES)
 def test_it_ends_with_any_change_of_its_token_for_good(
     folder: Path, store: TokenStore, token: TokenRecord, change: str, back: str
 ) -> None:

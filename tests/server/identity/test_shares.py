@@ -12,7 +12,7 @@ from headway.server.data import IDENTITY
 from headway.server.identity.shares import SHARES_PER_USER, ShareRecord
 from headway.server.identity.store import TokenRecord, TokenStore
 from headway.server.identity.tokens import digest, share_id_of
-from tests.server.identity.support import NOW
+from tests.server.identity.support import CHANGES, NOW
 
 ACTIVITY = "6f7c9a1b-5f56-4009-b7c2-374cd148b67f"
 HOUR = 3_600.0
@@ -70,15 +70,7 @@ def test_none_is_made_of_what_opens_nothing(store: TokenStore) -> None:
     assert shares(store) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "back"),
-    [
-        ("role = 'reader'", "role = 'user'"),
-        ("role = 'admin'", "role = 'user'"),
-        ("user_id = 1", "user_id = 2"),
-        ("revoked_at = 5", "revoked_at = NULL"),
-    ],
-)
+@pytest.mark.parametrize(("change", "back"), CHANGES)
 def test_it_ends_with_any_change_of_its_token_for_good(
     folder: Path, store: TokenStore, token: TokenRecord, change: str, back: str
 ) -> None:
