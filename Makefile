@@ -39,13 +39,14 @@ lint: $(VENV)/dev.stamp ## check style and types
 bench: $(VENV)/bench.stamp ## measure
 	@$(BIN)/python -m bench
 
-# The page is tried in a real browser. Where there is none and Debian's can be had, it is fetched; else those tests are left out.
+# The page is tried in a real browser, and behind a real proxy. Where there is none and Debian's can be had, it is fetched; else
+# those tests are left out.
 browser:
-	@command -v chromium >/dev/null || { \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing chromium" && \
+	@PATH="$$PATH:/usr/sbin"; for tool in chromium nginx; do command -v $$tool >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing $$tool" && \
 	  { apt-get update -qq || true; } && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
-	  echo "There is no chromium here: the tests of the page are left out."
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$tool >/dev/null; } || \
+	  echo "There is no $$tool here: the tests of the page that take it are left out."; done
 
 clean: ## remove the environment and every cache
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -2,67 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 
-from tests.client.scripted_server import eventually, free_port
+from tests.e2e.nginx import needs_nginx, nginx
 from tests.server.browser import Browser, cookie_in, cut
 from tests.server.whole import EVENTS, Whole, standalone
 
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 BROWSER = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 BELOW = "/tools/headway"
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx")
+pytestmark = needs_nginx
 
 # It says that it does TLS, which is all that the server hears of it.
-CONFIG = """
-daemon off; pid {folder}/pid; error_log {folder}/errors;
-events {{ }}
-http {{
-  access_log {folder}/access;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location {below}/ {{
-      proxy_pass {url}/; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
-      proxy_set_header X-Forwarded-For $remote_addr;
-    }}
-  }}
+LOCATION = """
+location {below}/ {{
+  proxy_pass {url}/; proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto https;
+  proxy_set_header X-Forwarded-For $remote_addr;
 }}
 """
-
-
-@contextmanager
-def nginx(folder: Path, url: str) -> Iterator[int]:
-    """An nginx before a server, while the block runs; its port."""
-    folder.mkdir()
-    port, config = free_port(), folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, url=url, below=BELOW))
-    command = [str(NGINX), "-c", str(config), "-p", str(folder), "-e", str(folder / "errors")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            eventually(lambda: (folder / "pid").exists() or process.poll() is not None)
-            assert process.poll() is None, process.communicate()[1]
-            yield port
-        finally:
-            process.terminate()
 
 
 @pytest.fixture
 async def proxied(tmp_path: Path) -> AsyncIterator[Whole]:
     """A server as it is reached by way of nginx."""
     async with standalone(tmp_path / "data", behind_proxy=True) as whole:
-        with nginx(tmp_path / "nginx", whole.url) as port:
+        with nginx(tmp_path / "nginx", LOCATION.format(below=BELOW, url=whole.url)) as port:
             yield Whole(port, whole.server, whole.service, whole.tokens, whole.data)
 
 

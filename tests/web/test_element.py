@@ -21,6 +21,7 @@ async def test_it_shows_what_its_filter_admits_and_stops_it(browser: Browser, si
     page = await context.new_page()
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
     assert (await context.request.post(f"{site.url}/session/alice")).status == 204
     for section in (3, 4):
         assert (await context.request.post(f"{site.url}/scans?section={section}")).status == 202

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
+
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.server.whole import JSON, Whole, revoke
+from headway.core.policy import Role
+from tests.server.whole import JSON, Whole, make_tokens, revoke
 from tests.web.dashboard import Dashboard, Dashboards
 
 FORM = "Sign in to Headway"
@@ -121,6 +127,43 @@ async def test_a_revoked_token_leads_back_to_the_form(dashboards: Dashboards, wh
     revoke(whole.data, "alice")
     await is_out(tab)
     assert "Secret" not in await tab.page.content()
+
+
+async def new_token(whole: Whole, expires_at: float = math.inf) -> str:
+    """Another token of alice's, once the server knows it."""
+    token = make_tokens(whole.data, {"alice": Role.USER}, expires_at)["alice"]
+    async with asyncio.timeout(20):
+        while (await whole.ask("GET", "/activities", token)).status != 200:
+            await asyncio.sleep(0.02)
+    return token
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+async def test_a_page_goes_on_where_it_was_after_its_session_has_ended(
+    dashboards: Dashboards, whole: Whole, how: str
+) -> None:
+    row = await whole.start("alice", title="Scan films", cancellable=True)
+    await whole.start("alice", title="Optimize")
+    end = time.time() + 10 if how == "expired" else math.inf
+    short = await new_token(whole, end)
+    tab = await (await dashboards.of(None)).go(f"#/activity/{row['uuid']}?q=films")
+    await sign_in(tab, short)
+    await expect(tab.detail.get_by_role("heading", name="Scan films")).to_be_visible()
+    await tab.page.get_by_role("link", name="History").click()
+    await tab.page.go_back()
+    if how == "revoked":
+        revoke(whole.data, "alice")
+    await is_out(tab)
+    await expect(tab.page.get_by_role("status")).to_have_text(
+        "You are signed out. Sign in, and it goes on where you were."
+    )
+    await expect(tab.page.get_by_role("alert")).to_have_text("")
+    await expect(tab.connection).to_have_text("signed out")
+    await expect(tab.page).to_have_title("Headway")
+    await sign_in(tab, await new_token(whole))
+    await expect(tab.detail.get_by_role("heading", name="Scan films")).to_be_visible()
+    await expect(tab.rows.locator(".title")).to_have_text(["Scan films"])
+    await expect(tab.connection).to_have_text("live")
 
 
 async def test_a_view_that_was_asked_for_is_shown_after_signing_in(dashboards: Dashboards, whole: Whole) -> None:

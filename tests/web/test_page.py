@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,46 @@ class Away(Whole):
 
     def __init__(self, serving: Serving, token: str) -> None:
         self.port, self.url, self.tokens, self.data = serving.port, serving.url, {"alice": token}, serving.data
+
+
+async def test_the_tab_says_how_many_run_and_how_far_they_are(dashboards: Dashboards, whole: Whole) -> None:
+    tab = await (await dashboards.of()).live()
+    icon = tab.page.locator("link[rel=icon]")
+    await expect(icon).to_have_attribute("href", "icon.svg")
+    first, second = [await whole.start(title=title, progress=0) for title in ("One", "Two")]
+    await expect(tab.page).to_have_title("(2) Headway")
+    ring = "() => document.querySelector('link[rel=icon]').href"
+    seen = [await ring_of(tab, 0)]
+    for progress, mean in ((50, 25), (100, 50)):
+        await whole.change(first["uuid"], progress=progress)
+        seen.append(await ring_of(tab, mean))
+    assert len(set(seen)) == 3
+    assert seen[-1] == await tab.ask(ring)
+    assert await tab.ask(PAINTED, seen[-1]) == [False, True]
+    await whole.change(first["uuid"], state="succeeded")
+    await expect(tab.page).to_have_title("(1) Headway")
+    await whole.change(second["uuid"], state="succeeded")
+    await expect(tab.page).to_have_title("Headway")
+    await expect(icon).to_have_attribute("href", "icon.svg")
+
+
+async def ring_of(tab: Dashboard, percent: int) -> str:
+    """The picture in the tab, once it shows so much."""
+    icon = tab.page.locator(f"link[rel=icon][data-drawn='{percent}']")
+    await expect(icon).to_have_attribute("href", re.compile("^data:image/png;base64,"))
+    return str(await icon.get_attribute("href"))
+
+
+PAINTED = """async (url) => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 });
+  const pen = canvas.getContext('2d', { willReadFrequently: true });
+  pen.drawImage(image, 0, 0);
+  const blue = (x, y) => { const [red, , blue] = pen.getImageData(x, y, 1, 1).data; return blue > red + 100; };
+  return [blue(4, 16), blue(28, 16)]; // half way: on the right, not on the left
+}"""
 
 
 @pytest.mark.parametrize("answer", [503, 0])

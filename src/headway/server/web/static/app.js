@@ -18,7 +18,10 @@ let guest = null; // what is shown to whoever has a link to one activity
 let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
 let begun = 0;
+let left = false; // somebody was signed in here, and is no more
 
+const SPENT = "This link is used up, or too old.";
+const OUT = "You are signed out. Sign in, and it goes on where you were.";
 const VIEWS = { now: Now, activity: Now, history: History, insights: Insights, account: Account };
 
 /** What the views need of the page. */
@@ -112,6 +115,7 @@ async function begin() {
   const turn = ++begun;
   for (const view of views.values()) view.leave?.();
   views = new Map();
+  left ||= user !== null;
   user = null;
   if (guest) linked = { state: "connecting", since: Date.now() };
   guest?.leave();
@@ -129,7 +133,8 @@ async function begin() {
     const found = arrived || (await session(api));
     if (turn !== begun) return; // a later one is on its way
     user = found;
-    if (!user) main.replaceChildren(login(api, begin, arrived === null ? "This link is used up, or too old." : ""));
+    if (user) left = false;
+    else main.replaceChildren(login(api, begin, { trouble: arrived === null ? SPENT : "", notice: left ? OUT : "" }));
   } catch {
     if (turn !== begun) return;
     main.replaceChildren(h("p", { class: "notice", role: "status" }, "The server does not answer; trying again."));

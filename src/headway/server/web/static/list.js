@@ -75,11 +75,11 @@ export class HeadwayActivities extends HTMLElement {
     this.#stream = null;
     clearInterval(this.#clock);
     cancelAnimationFrame(this.#frame);
-    this.#resized.disconnect();
+    this.#resized?.disconnect();
   }
 
   attributeChangedCallback(name, before, value) {
-    if (!this.isConnected || before === value) return;
+    if (!this.#stream || before === value) return; // connectedCallback reads them all
     if (name === "filter") {
       this.model.filter = new Filter(value ?? "");
       this.#changed({ asked: true });

@@ -25,8 +25,8 @@ export async function takeLink(api) {
   }
 }
 
-/** The form that asks for a token. `done`: called when it was good. `trouble`: what went wrong before. */
-export function login(api, done, trouble = "") {
+/** The form that asks for a token. `done`: called when it was good. `trouble`: what went wrong; `notice`: what else to say. */
+export function login(api, done, { trouble = "", notice = "" } = {}) {
   const error = h("p", { class: "error", role: "alert" }, trouble);
   const token = h("input", { type: "password", name: "token", autocomplete: "current-password", required: true, autofocus: true });
   const form = h(
@@ -47,6 +47,7 @@ export function login(api, done, trouble = "") {
       },
     },
     h("h1", {}, "Sign in to Headway"),
+    notice ? h("p", { role: "status" }, notice) : null,
     h("label", {}, "Token", token),
     error,
     h("button", { class: "primary", type: "submit" }, "Sign in"),
