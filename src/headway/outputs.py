@@ -13,9 +13,8 @@ from contextlib import suppress
 from headway.core.activity import Activity
 from headway.core.errors import AlreadyEnded, Unavailable
 from headway.core.policy import Scope
-from headway.core.text import clean_lines, last_of
 from headway.ports import Clock, Store
-from headway.wire.requests import MAX_OUTPUT
+from headway.wire import fitting
 
 AFTERWARDS = 60.0
 """Seconds after its end for which an activity's output is still taken: its last lines may be on their way."""
@@ -67,7 +66,7 @@ class Outputs:
         activity = await self._find(uuid, scope)
         if activity.ended_at is not None and self._clock.now() - activity.ended_at > AFTERWARDS:
             raise AlreadyEnded
-        kept = last_of(clean_lines(text[-2 * MAX_OUTPUT :]), MAX_OUTPUT)
+        kept = fitting.output(text)
         before = self._unsaved.pop(uuid, "")
         self._waiting -= len(before)
         if self._waiting + len(kept) > ROOM:

@@ -13,9 +13,15 @@ from tests.client.scripted_server import Asked, Drop, Hang, Reply, as_json, list
 class FakeHeadway:
     """Starts by key, reports, ends, cancels, and requests that wait, one or many at once; or nothing but trouble."""
 
-    def __init__(self, *, batches: bool = True) -> None:
-        """``batches``: it knows the request about many, as servers of former versions do not."""
+    def __init__(self, *, batches: bool = True, outputs: bool = True) -> None:
+        """``batches``: it knows the request about many; ``outputs``: it keeps what is printed; as servers of former
+        versions do not.
+        """
         self.batches = batches
+        self.outputs = outputs
+        self.printed: dict[str, list[str]] = {}
+        """By uuid, all that it was told has been printed."""
+        self.trouble_with_outputs: Reply | Drop | Hang | None = None
         self.rows: dict[str, dict[str, Any]] = {}
         self.by_key: dict[str, str] = {}
         self.trouble: Reply | Drop | Hang | None = None
@@ -29,6 +35,8 @@ class FakeHeadway:
             return self._start(asked)
         if asked.path == "/activities":
             return self._change_many(asked) if self.batches else refused(405, "method_not_allowed")
+        if asked.path.endswith("/output"):
+            return self._print(asked)
         known = self.rows.get(asked.path.rpartition("/")[2])
         if known is None:
             return refused(404, "not_found")
@@ -57,6 +65,18 @@ class FakeHeadway:
         self.by_key[key] = uuid
         self.rows[uuid] = row(uuid, **asked.json)
         return listed(self.rows[uuid], status=201)
+
+    def _print(self, asked: Asked) -> Reply | Drop | Hang:
+        uuid = asked.path.split("/")[2]
+        if self.trouble_with_outputs is not None:
+            return self.trouble_with_outputs
+        if uuid not in self.rows or not self.outputs:
+            return refused(404, "not_found")
+        if asked.method == "PUT":
+            self.printed.setdefault(uuid, []).append(asked.body.decode())
+            return Reply(204)
+        text = self.printed.get(uuid, [""])[-1]
+        return Reply(200, text.encode(), {"Content-Type": "text/plain;charset=utf-8"})
 
     def _change_many(self, asked: Asked) -> Reply:
         items = {item["uuid"]: item for item in asked.json["Activity"]}

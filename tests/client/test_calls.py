@@ -157,3 +157,15 @@ def test_a_page_that_refuses_a_cancel_says_that_it_cannot_be_cancelled() -> None
     told = answer({"errors": [{"code": 4000, "message": "wait: -1", "status": 400, "reason": "invalid_input"}]}, 400)
     with pytest.raises(InvalidInput, match="wait: -1"):
         calls.cancel(UUID).read(told)
+
+
+def test_output_is_text_and_does_nothing_to_a_terminal() -> None:
+    call = calls.output(UUID)
+    assert call.request.path == f"/activities/{UUID}/output"
+    plain = {"content-type": "text/plain;charset=utf-8"}
+    assert call.read(Answer(200, plain, "one\n\ttwö \x1b[1m\u202e\r\n".encode())) == "one\n\ttwö \ufffd[1m\n"
+    assert call.read(Answer(200, plain, b"")) == ""
+    with pytest.raises(Unreadable, match="text/html"):
+        call.read(Answer(200, {"content-type": "text/html"}, b"<html>"))
+    with pytest.raises(NotFound):
+        call.read(answer({"errors": [{"code": 4040, "message": "no", "status": 404, "reason": "not_found"}]}, 404))

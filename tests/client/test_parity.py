@@ -63,6 +63,7 @@ CALLS: list[Any] = [
     lambda client: client.activities.report(UUID, Report(progress=5.0)),
     lambda client: client.activities.finish(UUID, State.FAILED, error="because"),
     lambda client: client.activities.cancel(UUID, wait=1.0, force=True),
+    lambda client: client.activities.write_output(UUID, "one\ntwo \x1b[1m"),
     lambda client: client.activities.list_activities(timeout_ms=5_000, http_headers={"X-Once": "1"}),
     lambda client: client.activities.get_server_activities(),
     lambda client: client.activities.cancel_activity(activity_id=UUID),

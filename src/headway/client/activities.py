@@ -15,6 +15,7 @@ from headway.client.network.driver import Driver
 from headway.client.options import CallOptions
 from headway.core.activity import State
 from headway.core.lifecycle import Report
+from headway.wire import fitting
 from headway.wire.row import Row
 
 if TYPE_CHECKING:
@@ -99,6 +100,16 @@ class Activities:
     ) -> Row:
         """Say how the work has ended."""
         return self._driver.send(calls.change(uuid, report, state=state, error=error))
+
+    def output(self, uuid: str) -> str:
+        """The last that an activity has printed, at most 64 KiB; empty where nothing is kept."""
+        return self._driver.send(calls.output(uuid))
+
+    def write_output(self, uuid: str, text: str) -> None:
+        """Say what it has printed, in place of what was said before; of more than 64 KiB only the end is kept. A
+        minute after its end it is too late. A job says it by ``Job.output``.
+        """
+        self._driver.send(calls.write_output(uuid, fitting.output(text)))
 
     def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
         """Report a job from the background; see ``JobOptions``."""

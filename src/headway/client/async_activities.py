@@ -16,6 +16,7 @@ from headway.client.network.driver import AsyncDriver
 from headway.client.options import CallOptions
 from headway.core.activity import State
 from headway.core.lifecycle import Report
+from headway.wire import fitting
 from headway.wire.row import Row
 
 if TYPE_CHECKING:
@@ -93,6 +94,14 @@ class AsyncActivities:
     ) -> Row:
         """See ``Activities.finish``."""
         return await self._driver.send(calls.change(uuid, report, state=state, error=error))
+
+    async def output(self, uuid: str) -> str:
+        """See ``Activities.output``."""
+        return await self._driver.send(calls.output(uuid))
+
+    async def write_output(self, uuid: str, text: str) -> None:
+        """See ``Activities.write_output``."""
+        await self._driver.send(calls.write_output(uuid, fitting.output(text)))
 
     def start(self, type: str, **options: Unpack[JobOptions]) -> Job:
         """See ``Activities.start``."""

@@ -15,7 +15,9 @@ from headway.client.live.narrowing import Narrowing
 from headway.core.activity import State
 from headway.core.errors import NotCancellable
 from headway.core.lifecycle import Report
+from headway.core.text import clean_lines
 from headway.wire.decode import decode_identity, decode_list, decode_one
+from headway.wire.errors import Unreadable
 from headway.wire.row import Row
 from headway.wire.server import Server
 from headway.wire.xml import MAX_ANSWER
@@ -27,6 +29,7 @@ POLL = 25.0
 CURSOR = "x-headway-cursor"
 STATE = "x-headway-state"
 _JSON = ("Content-Type", "application/json")
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -146,6 +149,17 @@ def change(
     )
 
 
+def output(uuid: str) -> Call[str]:
+    """The last that an activity has printed."""
+    return Call(Request(path=f"{_path(uuid)}/output"), _text)
+
+
+def write_output(uuid: str, text: str) -> Call[Answer]:
+    """Tell what an activity has printed: all that is to be kept, at most 64 KiB."""
+    request = Request(method="PUT", path=f"{_path(uuid)}/output", headers=(_TEXT,), body=text.encode(errors="replace"))
+    return Call(request, _answered)
+
+
 def stream_query(
     *,
     type: str | None = None,
@@ -193,6 +207,13 @@ def _page(answer: Answer) -> Page:
 def _row(answer: Answer) -> Row:
     answer.require_success()
     return decode_one(answer.body, answer.headers.get("content-type"))
+
+
+def _text(answer: Answer) -> str:
+    answer.require_success()
+    if answer.content_type != "text/plain":
+        raise Unreadable(f"text was expected, {answer.content_type[:64]} came; is this a media server?")
+    return clean_lines(answer.body.decode(errors="replace"))
 
 
 def _cancelled(answer: Answer) -> Cancelled:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from headway.core.errors import HeadwayError
-from headway.core.text import clean, shortened
+from headway.core.text import clean, clean_lines, last_of, shortened
+from headway.wire.requests import MAX_OUTPUT
 from headway.wire.rules import MAX_COUNT
 
 
@@ -26,6 +27,11 @@ def count(value: float | None) -> float | None:
 def text(value: str | None, limit: int) -> str | None:
     """The text cleaned, in at most ``limit`` characters."""
     return None if value is None else shortened(clean(str(value)), limit)
+
+
+def output(text: str) -> str:
+    """The end of what was printed, cleaned, in at most 64 KiB."""
+    return last_of(clean_lines(str(text)[-2 * MAX_OUTPUT :]), MAX_OUTPUT)
 
 
 def said(error: BaseException) -> str:

@@ -14,6 +14,8 @@ from headway.core.lifecycle import Report
 from headway.wire.row import Row
 
 Tell = Callable[["Delivery"], None]
+Source = Callable[[], str]
+"""Tells the last that a job has printed; called in the sender's thread, once it is time to send it."""
 
 
 class Delivery:
@@ -28,8 +30,10 @@ class Delivery:
         """The job has said how it ended."""
         self.busy: bool = False
         """The sender's: its request is on its way, or waits for its turn."""
+        self.printed: Source | None = None
+        """What tells the last that the job has printed, if it prints."""
         self._tell = tell
-        self._told = self._silent = False
+        self._told = self._shown = self._silent = False
         self.lock: threading.Lock = threading.Lock()
         """Held for moments only; also by the handle."""
 
@@ -57,12 +61,26 @@ class Delivery:
             self.finished = True
         self._tell(self)
 
+    def show(self, source: Source) -> None:
+        """There is more of what it prints. The sender is told once for all that comes until it looks."""
+        if self._silent:
+            return
+        self.printed = source
+        # First the mark, then the look at the flag; the sender does it the other way round, so none is missed.
+        known, self._shown = self._shown, True
+        if not known:
+            self._tell(self)
+
     def forked(self) -> None:
         """This is a child of the process that sends: what is said here is not for it to say."""
         self._silent = True
         self.lock = threading.Lock()  # a thread of the parent may have held it
 
     # From the sender, in its thread
+
+    def looked_at(self) -> None:
+        """What it prints from now on is more than what was looked at."""
+        self._shown = False
 
     def due(self) -> float:
         """See ``Outbox``."""

@@ -162,6 +162,13 @@ class Job:
         if self._raising:
             self.check_cancelled()
 
+    def output(self, text: str | Callable[[], str]) -> None:
+        """Say what the work has printed, of which the last 64 KiB are kept, in place of what was said before.
+
+        A function is called for it in another thread, at most once a second: call this again when there is more.
+        """
+        self._delivery.show(text if callable(text) else lambda: text)
+
     def track(
         self, items: Iterable[T] | AsyncIterable[T], *, total: float | None = None, unit: str | None = None
     ) -> Track[T]:

@@ -26,6 +26,7 @@ from headway.client.jobs.delivery import Delivery
 from headway.client.jobs.line import Line
 from headway.client.jobs.listening import Listener
 from headway.client.jobs.outbox import MAX_RETRY, RETRY
+from headway.client.jobs.printing import Printer
 from headway.core.activity import State
 from headway.core.errors import HeadwayError, Unavailable
 from headway.wire.errors import Unreadable
@@ -60,6 +61,7 @@ class Sender:
         """Those of which something is or may be to be said, in order of start."""
         self._line = line
         self._listener = Listener(line, self._learned)
+        self._printer = Printer(line)
         self._spoken: deque[tuple[Delivery, bool]] = deque()  # and whether it had ended then
         self._ended: dict[Delivery, None] = {}
         self._queue: deque[Delivery] = deque()
@@ -150,6 +152,7 @@ class Sender:
     def _take_up(self) -> None:
         while self._spoken:
             job, finished = self._spoken.popleft()
+            self._printer.look(job)
             if job.outbox.over:
                 continue
             self.jobs[job] = None
@@ -267,6 +270,7 @@ class Sender:
     def _learned(self, jobs: Iterable[Delivery]) -> None:
         """When these are due may have changed."""
         for job in jobs:
+            self._printer.look(job)
             if job.outbox.over:
                 self._forget(job)
             elif not job.busy:
@@ -307,9 +311,11 @@ class Sender:
 
     async def _flush(self, timeout: float) -> None:
         self._take_up()
+        ends = time.monotonic() + timeout
         for job in self.jobs:
             job.finish(State.LOST, "process_exited")
             job.hurry()
+            self._printer.look(job)
         self._awaited = {job for job in self.jobs if not job.settled}
         self._resume = 0.0
         self._look()
@@ -320,6 +326,7 @@ class Sender:
                     await self._flushed.wait()
         for job in self.jobs:
             job.leave()
+        await self._printer.close(0.0 if self._away else ends - time.monotonic())
         await self._listener.close()
         tasks = self._alone | self._batches
         for task in tasks:
