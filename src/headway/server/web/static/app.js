@@ -61,7 +61,8 @@ function tellConnection() {
   const ago = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
   const words = { live: "live", connecting: "connecting…", lost: `not live for ${ago}, trying again`, refused: "signed out", over: "ended", gone: "" };
   connection.dataset.state = linked.state;
-  if (connection.textContent !== words[linked.state]) connection.textContent = user || guest ? words[linked.state] : "";
+  const word = user || guest ? words[linked.state] : "";
+  if (connection.textContent !== word) connection.textContent = word;
 }
 
 /** The progress of all that runs, as a ring in the tab. */
