@@ -34,10 +34,10 @@ RULES = {
     "forks": Rule("", ""),
     "lazy": Rule("", ""),
     "stores": Rule(f"{BASE} forks", "msgspec redis nats"),
-    # The hub opens a store by its URL, and never names a technology: only the package itself, whose names are two deep.
+    # Hub and server open a store by its URL, and never name a technology: only the package, whose names are two deep.
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
     "client": Rule("core wire lazy forks track", "msgspec httpx2 httpcore2 wsproto"),
-    "server": Rule(HUB, "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
+    "server": Rule(f"{HUB} stores", "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
     "integrations": Rule(HUB, "msgspec starlette tqdm litestar django asgiref"),
     "cli": Rule(SIDES, "msgspec click rich textual uvicorn uvloop httpx2"),
     "testing": Rule(SIDES, "msgspec pytest"),
@@ -83,7 +83,7 @@ def complaints(path: Path, source: str) -> list[str]:
     found = []
     for line, name in imports(ast.walk(ast.parse(source)), path):
         top = name.partition(".")[0]
-        technology = part in HUB_PARTS.split() and name.count(".") > 2 and part_of(name) == "stores"
+        technology = part in (*HUB_PARTS.split(), "server") and name.count(".") > 2 and part_of(name) == "stores"
         if technology or (top not in libraries and not (top == "headway" and part_of(name) in parts)):
             found.append(f"{path}:{line}: {part or 'headway'} imports {name}")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -130,6 +131,28 @@ class Store(Protocol):
         """Let go; everything published is on disk afterwards. A later commit raises ``Unavailable``; closing again is
         nothing.
         """
+
+
+class Document(Protocol):
+    """Something that nodes share beside the records: read whole, and written whole by one of them at a time.
+
+    Used by one thread, without an event loop. Each method raises ``Unavailable``.
+    """
+
+    name: str
+    """For messages: nothing secret."""
+
+    def read(self, known: int) -> tuple[int, bytes] | None:
+        """Its version and what it is, 0 and nothing where there is none yet; None where that is the version known."""
+
+    def write(self, document: bytes, known: int) -> int:
+        """Replace the version that is known; the new one's."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """With the right to write, for some seconds."""
+
+    def close(self) -> None:
+        """Let go."""
 
 
 class Clock(Protocol):

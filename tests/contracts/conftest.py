@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("headway.testing.stores", "headway.testing.durable_stores")
+pytest.register_assert_rewrite("headway.testing.kept", "headway.testing.stores", "headway.testing.durable_stores")

@@ -13,8 +13,10 @@ from tests.client.scripted_server import eventually, free_port
 class Serving:
     """`headway serve` on one data folder and one port."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
+        """``options``: more words for its command line."""
         self.data = data
+        self._options = options
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,7 +36,7 @@ class Serving:
         note.unlink(missing_ok=True)
         log = (self.data.parent / "server.log").open("ab")
         with log:
-            arguments = [*PROGRAM, "serve", "--port", str(self.port), "--data", str(self.data)]
+            arguments = [*PROGRAM, "serve", "--port", str(self.port), "--data", str(self.data), *self._options]
             self._process = subprocess.Popen(arguments, env=environment(self.data), stdout=log, stderr=log)
         eventually(lambda: note.exists() or self._process is None or self._process.poll() is not None)
         assert note.exists(), (self.data.parent / "server.log").read_text()

@@ -25,6 +25,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="DIR",
     help="The folder of records and tokens [env: HEADWAY_DATA; default: ~/.local/share/headway].",
 )
+@click.option(
+    "--store",
+    metavar="URL",
+    envvar="HEADWAY_STORE",
+    show_envvar=True,
+    help="A store that several servers share, such as redis://HOST; with it they share users and tokens.",
+)
 @click.option("--tls-cert", type=_FILE, help="The certificate chain, PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key, PEM; not needed when it is in the same file.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy does TLS; only it can reach the server.")
@@ -56,6 +63,7 @@ def serve(
     host: str,
     port: int,
     data: str | None,
+    store: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     behind_proxy: bool,
@@ -78,16 +86,19 @@ def serve(
       headway serve
       headway serve --port 0 --data ./data
       headway serve --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem
+      headway serve --store redis://valkey.internal
     """
     from headway.server.data import data_dir
     from headway.server.serve import TlsFiles
     from headway.server.service import StreamLimits
     from headway.server.standalone import Settings
+    from headway.stores import without_secrets
 
     if tls_key is not None and tls_cert is None:
         raise click.UsageError("--tls-key needs --tls-cert")
     settings = Settings(
         data=data_dir(data),
+        store=store,
         host=host,
         port=port,
         tls=None if tls_cert is None else TlsFiles(tls_cert, tls_key),
@@ -102,7 +113,8 @@ def serve(
     )
 
     def on_ready(urls: list[str]) -> None:
-        click.echo(f"Headway listens on {' and '.join(urls)}; its data is in {settings.data}", err=True)
+        where = settings.data if store is None else without_secrets(store)
+        click.echo(f"Headway listens on {' and '.join(urls)}; its data is in {where}", err=True)
 
     run_server(settings, on_ready)
 

@@ -14,9 +14,10 @@ import click
 from headway.core.errors import HeadwayError, InvalidInput
 from headway.core.policy import TOKEN_ROLES, Role
 from headway.ports import SystemClock
-from headway.server.data import data_dir
+from headway.server.data import IDENTITY, data_dir
 from headway.server.identity.store import TokenRecord, TokenStore
 from headway.server.identity.tokens import checked_label, checked_name, lifetime
+from headway.stores import open_document
 
 _now = SystemClock().now
 _COLUMNS = ("ID", "USER", "USERID", "ROLE", "STATE", "CREATED", "EXPIRES", "LABEL")
@@ -34,6 +35,13 @@ def _checked(check: Callable[[str], object]) -> Callable[[click.Context, click.P
     return callback
 
 
+_store = click.option(
+    "--store",
+    metavar="URL",
+    envvar="HEADWAY_STORE",
+    show_envvar=True,
+    help="The store that several servers share, where they keep their tokens.",
+)
 _data = click.option(
     "--data",
     metavar="DIR",
@@ -62,8 +70,11 @@ def token() -> None:
 @click.option("--role", type=click.Choice([role.value for role in TOKEN_ROLES]), help="What it may do [default: user].")
 @click.option("--expires", metavar="TIME", callback=_checked(lifetime), help="Such as 12h, 30d or 2w [default: never].")
 @click.option("--label", callback=_checked(checked_label), default="", help="What it is for.")
+@_store
 @_data
-def create(user: str, admin: bool, role: str | None, expires: float | None, label: str, data: str | None) -> None:
+def create(
+    user: str, admin: bool, role: str | None, expires: float | None, label: str, store: str | None, data: str | None
+) -> None:
     """Make a token for USER and print it; it is not shown again.
 
     USER is made too if there is none of that name: upper and lower case are different users. A reader looks, a reporter
@@ -78,8 +89,8 @@ def create(user: str, admin: bool, role: str | None, expires: float | None, labe
     if admin and role not in (None, Role.ADMIN.value):
         raise click.UsageError(f"--admin and --role {role} exclude each other")
     now = _now()
-    with _opened(data, create=True) as store:
-        secret, record = store.create(
+    with _opened(store, data, create=True) as tokens:
+        secret, record = tokens.create(
             user,
             Role.ADMIN if admin else Role(role or Role.USER),
             now=now,
@@ -97,8 +108,9 @@ def create(user: str, admin: bool, role: str | None, expires: float | None, labe
 
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array; times are seconds since the epoch.")
+@_store
 @_data
-def list_tokens(as_json: bool, data: str | None) -> None:
+def list_tokens(as_json: bool, store: str | None, data: str | None) -> None:
     """List what is known of all tokens, and never themselves.
 
     Those that are expired or revoked are listed, too.
@@ -109,8 +121,8 @@ def list_tokens(as_json: bool, data: str | None) -> None:
       headway token list --json | jq -r '.[] | select(.state == "active") | .user'
     """
     now = _now()
-    with _opened(data, create=False) as store:
-        records = store.tokens()
+    with _opened(store, data, create=False) as tokens:
+        records = tokens.tokens()
     if as_json:
         click.echo(json.dumps([_as_object(record, now) for record in records], indent=2))
     else:
@@ -120,8 +132,9 @@ def list_tokens(as_json: bool, data: str | None) -> None:
 @token.command()
 @click.argument("id", required=False)
 @click.option("--user", metavar="NAME", callback=_checked(checked_name), help="Revoke all tokens of a user.")
+@_store
 @_data
-def revoke(id: str | None, user: str | None, data: str | None) -> None:
+def revoke(id: str | None, user: str | None, store: str | None, data: str | None) -> None:
     """Revoke the token with that ID, or all of a user.
 
     `headway token list` shows IDs. Open streams are cut within a second. Revoking again is no error; the exit code is 1
@@ -134,19 +147,20 @@ def revoke(id: str | None, user: str | None, data: str | None) -> None:
     """
     if (id is None) == (user is None):
         raise click.UsageError("name either the ID of a token or --user NAME")
-    with _opened(data, create=False) as store:
-        count = store.revoke(now=_now(), id=id, user=user)
+    with _opened(store, data, create=False) as tokens:
+        count = tokens.revoke(now=_now(), id=id, user=user)
     if count == 0:
         raise click.ClickException("there is no token with that ID" if user is None else f"there is no user {user!r}")
     click.echo(f"Revoked {f'token {id}' if user is None else f'all tokens of {user}: {count}'}.")
 
 
 @contextmanager
-def _opened(data: str | None, *, create: bool) -> Iterator[TokenStore]:
-    """The token store of the data folder; what goes wrong with it becomes one line and exit code 1."""
+def _opened(store: str | None, data: str | None, *, create: bool) -> Iterator[TokenStore]:
+    """The tokens of the data folder, or of a store; what goes wrong becomes one line and exit code 1."""
     try:
-        with closing(TokenStore.open(data_dir(data), now=_now(), create=create)) as store:
-            yield store
+        shared = None if store is None else open_document(store, IDENTITY)
+        with closing(TokenStore.open(data_dir(data), now=_now(), create=create, shared=shared)) as tokens:
+            yield tokens
     except HeadwayError as error:
         raise click.ClickException(error.message) from error
 

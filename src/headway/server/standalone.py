@@ -21,7 +21,7 @@ from headway.hub import Activities
 from headway.ports import SystemClock
 from headway.server.app import create_app
 from headway.server.authority import own_hosts
-from headway.server.data import make_data_dir, write_private
+from headway.server.data import IDENTITY, make_data_dir, write_private
 from headway.server.guard import Guard
 from headway.server.identity.accounts import Accounts
 from headway.server.identity.grants import Grants
@@ -30,6 +30,7 @@ from headway.server.polling import Polling
 from headway.server.redaction import redact_logs
 from headway.server.serve import RESERVED_FILES, Server, TlsFiles
 from headway.server.service import Service, StreamLimits
+from headway.stores import open_document
 
 _log = logging.getLogger("headway.server")
 
@@ -43,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What ``headway serve`` can be told."""
 
     data: Path
+    store: str | None = None
+    """The URL of a store that several nodes share, users and tokens with it; None for one in the data folder."""
     host: str = "127.0.0.1"
     port: int = 4590
     tls: TlsFiles | None = None
@@ -90,10 +93,11 @@ async def assembled(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         # The store first: its lock tells a second server on the same folder to go away before it touches anything.
-        activities = await Activities(_store_url(settings.data), clock=clock, limits=settings.limits).open()
+        url = settings.store or _store_url(settings.data)
+        activities = await Activities(url, clock=clock, limits=settings.limits).open()
         stack.push_async_callback(activities.close)
         grants = Grants(clock)
-        identities = Identities.open(settings.data, grants, clock, keys)
+        identities = Identities.open(settings.data, grants, clock, keys, open_document(url, IDENTITY))
         stack.callback(identities.close)
         service = Service(
             activities,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from headway.core.errors import HeadwayError
 
 if TYPE_CHECKING:
-    from headway.ports import Store
+    from headway.ports import Document, Store
+
+
+REDIS = ("redis", "rediss", "valkey", "valkeys")
+"""Schemes of a Redis or Valkey server."""
 
 
 class StoreError(HeadwayError):
@@ -16,6 +20,12 @@ class StoreError(HeadwayError):
 
     status = 503
     code = "store"
+
+
+def without_secrets(url: str) -> str:
+    """The URL of a store as it may be shown."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def open_store(url: str) -> Store:
@@ -34,7 +44,7 @@ def open_store(url: str) -> Store:
         from headway.stores.sqlite import SqliteStore
 
         return SqliteStore(unquote(parts.path))
-    if parts.scheme.partition("+")[0] in ("redis", "rediss", "valkey", "valkeys"):
+    if parts.scheme.partition("+")[0] in REDIS:
         try:
             from headway.stores.redis import RedisStore
         except ImportError as error:
@@ -43,3 +53,16 @@ def open_store(url: str) -> Store:
         return RedisStore(url)
     known = "memory:, sqlite:FOLDER or redis://HOST"
     raise StoreError(f"no store is known by the scheme {parts.scheme!r}; use {known}")
+
+
+def open_document(url: str, name: str) -> Document | None:
+    """The document of that name in the store that a URL names; None where the store is one node's own.
+
+    Raises ``StoreError`` as ``open_store`` does.
+    """
+    if urlsplit(url).scheme.partition("+")[0] not in REDIS:
+        return None
+    from headway.stores.redis_vault import RedisVault
+    from headway.stores.vault import Closet
+
+    return Closet(RedisVault(url, name))

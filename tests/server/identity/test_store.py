@@ -222,7 +222,7 @@ def test_a_busy_database_is_an_error_in_the_end(folder: Path, store: TokenStore)
 
 def test_the_settings_that_several_processes_need(store: TokenStore) -> None:
     def pragma(name: str) -> object:
-        return store._db.execute(f"PRAGMA {name}").fetchone()[0]
+        return store.place.db.execute(f"PRAGMA {name}").fetchone()[0]
 
     # synchronous: 2 is FULL.
     assert [pragma("journal_mode"), pragma("synchronous"), pragma("busy_timeout")] == ["delete", 2, 5000]

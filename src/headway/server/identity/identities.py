@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from headway.core.errors import Unavailable
 from headway.core.policy import Principal, Role
-from headway.ports import Clock
+from headway.ports import Clock, Document
 from headway.server.data import DataError
 from headway.server.identity.credentials import cookie_of, find_token, is_in_header
 from headway.server.identity.grants import Grant, Grants
@@ -46,7 +46,15 @@ class Identities:
     ``keys`` are asked about tokens that do not look like our own.
     """
 
-    def __init__(self, store: TokenStore, grants: Grants, clock: Clock, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        grants: Grants,
+        clock: Clock,
+        keys: Keys | None = None,
+        thread: ThreadPoolExecutor | None = None,
+    ) -> None:
+        """``thread``: the one that the store was opened in, if it minds."""
         self._store = store
         self._grants = grants
         self._clock = clock
@@ -55,17 +63,26 @@ class Identities:
         self._sessions: dict[str, Key] = {}
         self._shares: dict[str, Key] = {}
         # Not the loop's default threads: long operations may hold all of those, and a revocation must not wait.
-        self._thread = ThreadPoolExecutor(1, "headway-identity")
+        self._thread = thread or ThreadPoolExecutor(1, "headway-identity")
         self._trouble = ""
         self._apply(store.admitted())
 
     @classmethod
-    def open(cls, folder: Path, grants: Grants, clock: Clock, keys: Keys | None = None) -> Identities:
-        """Open the identity database of a data folder, making it at the first start. Blocks for a moment.
+    def open(
+        cls, folder: Path, grants: Grants, clock: Clock, keys: Keys | None = None, shared: Document | None = None
+    ) -> Identities:
+        """Open the identity database of a data folder, or the ``shared`` one of many nodes; the first start makes it.
+        Blocks for a moment.
 
         Raises ``DataError``.
         """
-        return cls(TokenStore.open(folder, now=clock.now()), grants, clock, keys)
+        thread = ThreadPoolExecutor(1, "headway-identity")
+        try:
+            store = thread.submit(lambda: TokenStore.open(folder, now=clock.now(), shared=shared)).result()
+        except DataError:
+            thread.shutdown()
+            raise
+        return cls(store, grants, clock, keys, thread)
 
     def __repr__(self) -> str:
         tokens = len(self._known) - len(self._sessions) - len(self._shares)
@@ -149,8 +166,8 @@ class Identities:
 
     def close(self) -> None:
         """Close the database, after ``run`` was cancelled; may wait for a look at it that is under way."""
+        self._thread.submit(self._store.close).result()
         self._thread.shutdown()
-        self._store.close()
 
     def _apply(self, admitted: Admitted) -> None:
         """Take over what stands; the grants of what is gone or changed in any way end."""

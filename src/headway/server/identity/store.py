@@ -1,13 +1,11 @@
-"""Users, tokens, sessions and shares in ``identity.db``: a file of its own, since the command line writes it while a
-server runs.
+"""Users, tokens, sessions and shares, as operations on their tables: these are a file of their own, since the command
+line writes it while a server runs, or a document in the store that nodes share.
 """
 
 from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +13,15 @@ import msgspec
 
 from headway.core.errors import TooMany
 from headway.core.policy import ADMIN_USER, Role
+from headway.ports import Document
 from headway.server.data import (
     ADMIN_TOKEN,
-    IDENTITY,
     DataError,
-    create_private,
     make_data_dir,
     write_private,
 )
-from headway.server.identity.database import connect, explained, free_id, identity_of, prepare
+from headway.server.identity.database import explained, free_id
+from headway.server.identity.places import FilePlace, Place, SharedPlace
 from headway.server.identity.shares import (
     ShareRecord,
     admitted_shares,
@@ -110,35 +108,43 @@ class Admitted(NamedTuple):
 class TokenStore:
     """The tables of ``schema.sql`` as operations, safe among several processes. One thread at a time."""
 
-    def __init__(self, path: Path, patience: float) -> None:
-        self.path = path
-        self._patience = patience
-        self._db, self._file = connect(path, patience)
-        self._seen: int | None = None
+    def __init__(self, place: Place, folder: Path) -> None:
+        self.place: Place = place
+        self._folder = folder
 
     @classmethod
-    def open(cls, folder: Path, *, now: float, create: bool = True, patience: float = PATIENCE) -> TokenStore:
-        """Open the database of a data folder, and make both if need be.
+    def open(
+        cls,
+        folder: Path,
+        *,
+        now: float,
+        create: bool = True,
+        patience: float = PATIENCE,
+        shared: Document | None = None,
+    ) -> TokenStore:
+        """Open the database of a data folder, and make both if need be; or the one that nodes share.
 
         The first opening makes user ``admin`` with id 1 and its token, which is then in ``DATA/admin.token`` and
         nowhere else. Who deletes that file gets a new token by ``headway token create admin --admin``.
         Raises ``DataError``; also when there is no database and none is to be created.
         """
-        path = folder / IDENTITY
-        if create:
+        if shared is not None:
             make_data_dir(folder)
-            create_private(path)
-        store = cls(path, patience)
+        place = FilePlace(folder, patience, create=create) if shared is None else SharedPlace(shared, folder)
+
+        def first(db: sqlite3.Connection) -> None:
+            _make_admin(db, folder, now)
+
         try:
-            store._prepare(now, create)
+            place.prepare(first if create else None)
         except DataError:
-            store.close()
+            place.close()
             raise
-        return store
+        return cls(place, folder)
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Let go."""
+        self.place.close()
 
     def create(
         self,
@@ -156,32 +162,32 @@ class TokenStore:
         bad name or label, ``TooMany``, ``DataError``.
         """
         user, label = checked_name(user), checked_label(label)
-        with self._writing() as db:
+        with self.place.writing() as db:
             if _recent(db, user, now) >= at_most:
                 raise TooMany(f"a user may have {at_most:g} tokens, and make as many within a day; revoke some first")
             return _insert(db, user, role, now, label, expires_at)
 
     def tokens(self) -> list[TokenRecord]:
         """Every token ever made, oldest first. Raises ``DataError``."""
-        with explained(self.path):
-            rows = self._db.execute(f"{_SELECT} ORDER BY t.rowid").fetchall()
+        with explained(self.place.name):
+            rows = self.place.db.execute(f"{_SELECT} ORDER BY t.rowid").fetchall()
         return [_record(row) for row in rows]
 
     def token(self, id: str) -> TokenRecord | None:
         """The token with that public id. Raises ``DataError``."""
-        with explained(self.path):
-            row = self._db.execute(f"{_SELECT} WHERE t.id = ?", (id,)).fetchone()
+        with explained(self.place.name):
+            row = self.place.db.execute(f"{_SELECT} WHERE t.id = ?", (id,)).fetchone()
         return None if row is None else _record(row)
 
     def unrevoked(self) -> list[tuple[bytes, TokenRecord]]:
         """The tokens that open something until they expire, each with its digest. Raises ``DataError``."""
-        with explained(self.path):
-            rows = self._db.execute(f"{_SELECT} WHERE t.revoked_at IS NULL ORDER BY t.rowid").fetchall()
+        with explained(self.place.name):
+            rows = self.place.db.execute(f"{_SELECT} WHERE t.revoked_at IS NULL ORDER BY t.rowid").fetchall()
         return [(row[0], _record(row)) for row in rows]
 
     def revoke(self, *, now: float, id: str | None = None, user: str | None = None) -> int:
         """Revoke one token, or all of a user; how many matched, those revoked before included. Raises ``DataError``."""
-        with self._writing() as db:
+        with self.place.writing() as db:
             return db.execute(
                 "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) "
                 "WHERE id = ? OR user_id = (SELECT id FROM users WHERE name = ?)",
@@ -190,8 +196,8 @@ class TokenStore:
 
     def users(self, *, now: float) -> list[UserRecord]:
         """Everyone there is, in order of their ids. Raises ``DataError``."""
-        with explained(self.path):
-            rows = self._db.execute(
+        with explained(self.place.name):
+            rows = self.place.db.execute(
                 "SELECT id, name, created_at,"
                 " (SELECT count(*) FROM tokens WHERE user_id = u.id AND revoked_at IS NULL AND"
                 "  coalesce(expires_at > :now, 1)),"
@@ -207,7 +213,7 @@ class TokenStore:
 
         Raises ``DataError``.
         """
-        with self._writing() as db:
+        with self.place.writing() as db:
             token = _good(db, token_id, now)
             if token is None:
                 return None
@@ -216,12 +222,12 @@ class TokenStore:
 
     def close_session(self, id: str) -> None:
         """End a session, if there is one of that id. Raises ``DataError``."""
-        with self._writing() as db:
+        with self.place.writing() as db:
             db.execute("DELETE FROM sessions WHERE id = ?", (id,))
 
     def close_sessions(self, user_id: int) -> int:
         """End all sessions of a user; how many there were. Raises ``DataError``."""
-        with self._writing() as db:
+        with self.place.writing() as db:
             return db.execute(
                 "DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE user_id = ?)", (user_id,)
             ).rowcount
@@ -233,7 +239,7 @@ class TokenStore:
 
         Raises ``TooMany``, ``DataError``.
         """
-        with self._writing() as db:
+        with self.place.writing() as db:
             token = _good(db, token_id, now)
             if token is None:
                 return None
@@ -242,60 +248,31 @@ class TokenStore:
 
     def share(self, id: str) -> ShareRecord | None:
         """The share with that public id. Raises ``DataError``."""
-        with explained(self.path):
-            return find_share(self._db, id)
+        with explained(self.place.name):
+            return find_share(self.place.db, id)
 
     def close_share(self, id: str) -> None:
         """End a share, if there is one of that id. Raises ``DataError``."""
-        with self._writing() as db:
+        with self.place.writing() as db:
             db.execute("DELETE FROM shares WHERE id = ?", (id,))
 
     def admitted(self) -> Admitted:
         """What opens something: tokens, and what came of them. Raises ``DataError``."""
-        with explained(self.path):
-            rows = self._db.execute(_SELECT_SESSIONS).fetchall()
-            shares = admitted_shares(self._db)
+        with explained(self.place.name):
+            rows = self.place.db.execute(_SELECT_SESSIONS).fetchall()
+            shares = admitted_shares(self.place.db)
         return Admitted(self.unrevoked(), [(row[0], _session(row)) for row in rows], shares)
 
     def news(self) -> Admitted | None:
         """``admitted()`` at first, after any commit and after the file was replaced; else None.
 
-        Costs microseconds when there is none, and may wait as long as another process writes. Raises ``DataError``;
-        what could not be read is still news the next time.
+        Raises ``DataError``; what could not be read is still news the next time.
         """
-        self._follow()
-        with explained(self.path):
-            version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
-        if version == self._seen:
+        if not self.place.changed():
             return None
         admitted = self.admitted()
-        self._seen = version
+        self.place.seen()
         return admitted
-
-    def _follow(self) -> None:
-        """Open the file anew when there is another in its place (a restored backup): else nothing revoked there
-        would ever be noticed here.
-        """
-        with explained(self.path):
-            if identity_of(self.path) == self._file:
-                return
-        other = TokenStore.open(self.path.parent, now=0, create=False, patience=self._patience)
-        self._db.close()
-        self._db, self._file, self._seen = other._db, other._file, None
-
-    def _prepare(self, now: float, create: bool) -> None:
-        def first(db: sqlite3.Connection) -> None:
-            _make_admin(db, self.path.parent, now)
-
-        prepare(self._db, self.path, first if create else None)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        # What this connection commits is no change to SQLite's data_version: it is news all the same.
-        self._seen = None
-        with explained(self.path), self._db as db:
-            db.execute("BEGIN IMMEDIATE")
-            yield db
 
 
 def _make_admin(db: sqlite3.Connection, folder: Path, now: float) -> None:
