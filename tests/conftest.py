@@ -1,8 +1,12 @@
 """What every test shares."""
 
+import asyncio
 import signal
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+import uvicorn.server
 from hypothesis import settings
 
 # Whoever runs the tests in the background, or under nohup, has them ignore signals, and so would all that they start.
@@ -19,3 +23,18 @@ settings.load_profile("headway")
 def anyio_backend() -> str:
     """asyncio only: the hub stands on it (session scope, so that wider async fixtures can be had)."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def soon_stopped() -> Iterator[None]:
+    """uvicorn looks ten times a second whether it is to stop, then sleeps as long: more than most tests take.
+
+    Only here: servers that run as programs of their own take their time.
+    """
+
+    async def sleep(delay: float) -> None:
+        await asyncio.sleep(delay / 20)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
+        yield

@@ -19,7 +19,7 @@ from tests.faults.ledger import SCOPES, Ledger
 from tests.faults.life import Line, Order
 from tests.faults.sabotage import SABOTAGES
 
-ROUNDS = int(os.environ.get("HEADWAY_KILL_ROUNDS", "300"))
+ROUNDS = int(os.environ.get("HEADWAY_KILL_ROUNDS", "100"))
 SEED = int(os.environ.get("HEADWAY_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 LIVES_OF_A_FOLDER = 50
 LONGEST_LIFE = 0.12
