@@ -14,8 +14,8 @@ from headway.wire.errors import Unreadable
 from tests.cli.invoking import PROGRAM, environment, invoke
 from tests.client.scripted_server import ScriptedServer, free_port, listed, refused, row
 
-COMMANDS = ["run", "ls", "show", "watch", "wait", "cancel", "history", "share", "web", "serve", "token", "context"]
-COMMANDS += ["doctor", "completion", "demo"]
+COMMANDS = ["run", "ls", "show", "logs", "watch", "wait", "cancel", "history", "share", "web", "serve", "token"]
+COMMANDS += ["context", "doctor", "completion", "demo"]
 
 
 def test_help_lists_every_command_and_imports_none() -> None:

@@ -29,6 +29,7 @@ command cannot be run, 127 when there is none, 128 + N when signal N ended it.
         "run": ("headway.cli.run:run", "Run a command as an activity."),
         "ls": ("headway.cli.ls:ls", "List what is running."),
         "show": ("headway.cli.show:show", "Show all there is to know of an activity."),
+        "logs": ("headway.cli.logs:logs", "Print what an activity has printed last."),
         "watch": ("headway.cli.watch:watch", "Watch activities live."),
         "wait": ("headway.cli.wait:wait", "Wait until activities have ended."),
         "cancel": ("headway.cli.cancel:cancel", "Ask activities to stop, and hear what became of it."),

@@ -20,11 +20,12 @@ from headway.wire.requests import MAX_GRACE
 from headway.wire.rules import activity_type
 
 if TYPE_CHECKING:
-    from headway.cli.streams import Streams
+    from headway.cli.streams import Look, Streams
     from headway.client.jobs.job import Job
     from headway.client.jobs.reporting import Reporting
     from headway.operations.process import ExitStatus, Process, Terminal
     from headway.operations.process.progress.meter import Meter
+    from headway.operations.process.transcript import Transcript
 
 CANNOT_RUN = 126
 NOT_FOUND = 127
@@ -43,6 +44,8 @@ class Options(msgspec.Struct, frozen=True):
     grace: float
     """Seconds."""
     progress: str
+    output: bool
+    """Whether what it prints is kept with its record."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -66,6 +69,7 @@ class Options(msgspec.Struct, frozen=True):
     show_default=True,
     help=f"How to read its progress: {', '.join(RULES)}.",
 )
+@click.option("--no-output", is_flag=True, help="Do not keep what it prints with its record.")
 @click.option("--quiet", is_flag=True, help="Do not say, at the end, that it could not be recorded.")
 @connecting
 def run(
@@ -76,12 +80,14 @@ def run(
     not_cancellable: bool,
     grace: float,
     progress: str,
+    no_output: bool,
     quiet: bool,
 ) -> None:
     """Run COMMAND as an activity that can be watched and stopped.
 
     It runs as it would without: input, output, terminal and exit code are its own, and so is Ctrl-C. Its progress is
-    read from what it prints. Without a server it runs all the same; the record catches up when there is one.
+    read from what it prints, and the last 64 KiB of that can be read by whoever may see the activity: --no-output keeps
+    it to yourself. Without a server it runs all the same; the record catches up when there is one.
 
     When it is asked to stop, all of its processes get SIGTERM and, after the grace, SIGKILL. It then ends as cancelled;
     as succeeded if it finished nevertheless.
@@ -102,7 +108,13 @@ def run(
     if type is not None:
         activity_type("--type", type)
     options = Options(
-        command, type or type_of(command), title or title_of(command), not not_cancellable, grace, progress
+        command,
+        type or type_of(command),
+        title or title_of(command),
+        not not_cancellable,
+        grace,
+        progress,
+        not no_output,
     )
     reporting = Reporting(connection.following())
     running = Run(options, reporting)
@@ -125,6 +137,7 @@ class Run:
         self._options = options
         self._reporting = reporting
         self._process: Process | None = None
+        self._transcript: Transcript | None = None
         self._stopping: asyncio.Task[object] | None = None
 
     async def main(self) -> int:
@@ -150,7 +163,7 @@ class Run:
         from headway.operations.process.progress.meter import Meter
 
         meter = Meter(self._options.progress)
-        streams = Streams(None if self._options.progress == "none" else meter, terminal)
+        streams = Streams(self._look(meter), terminal)
         with streams:
             self._process = process = await self._start(streams, terminal)
         try:
@@ -165,6 +178,23 @@ class Run:
             looking.cancel()
         meter.flush(0.0)
         return status
+
+    def _look(self, meter: Meter) -> Look | None:
+        """What looks at what it prints."""
+        from headway.cli.streams import together
+        from headway.operations.process.transcript import Transcript
+
+        looks: list[Look] = []
+        if self._options.progress != "none":
+            looks.append(lambda stream: meter.stream(stream - 1))
+        if self._options.output:
+            self._transcript = Transcript(self._tell_output)
+            looks.append(self._transcript.look)
+        return together(looks)
+
+    def _tell_output(self) -> None:
+        if self.job is not None and self._transcript is not None:
+            self.job.output(self._transcript.read)
 
     async def _start(self, streams: Streams, terminal: Terminal | None) -> Process:
         from headway.operations.process import FORWARDED, Process
@@ -205,6 +235,7 @@ class Run:
             on_stop=on_stop,
         )
         meter.report_to(self.job)
+        self._tell_output()
 
     def _stop(self) -> None:
         process = self._process

@@ -12,7 +12,7 @@ def fed(*pieces: bytes) -> list[str]:
 
 
 def tail(*pieces: bytes) -> str:
-    kept = Transcript(KEPT)
+    kept = Transcript(room=KEPT)
     for piece in pieces:
         kept.feed(piece)
     return last_words(kept)
@@ -54,7 +54,7 @@ async def test_of_a_status_line_only_what_was_drawn_last_is_kept() -> None:
 
 
 async def test_however_much_is_said_little_is_kept() -> None:
-    kept = Transcript(KEPT)
+    kept = Transcript(room=KEPT)
     for _ in range(100):
         kept.feed(b"x" * 1000 + b"\n")
     assert last_words(kept).count("\n") < LAST_LINES and set(last_words(kept)) == {"x", "\n"}

@@ -12,7 +12,7 @@ def text(*pieces: bytes) -> str:
     kept = Transcript()
     for piece in pieces:
         kept.feed(piece)
-    return kept.text
+    return kept.read()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ async def test_it_can_be_read_at_any_moment() -> None:
     kept, seen = Transcript(), []
     for piece in (b"one\ntw", b"o\n1%\r", b"2%", b"\r3", b"%\n"):
         kept.feed(piece)
-        seen.append(kept.text)
+        seen.append(kept.read())
     assert seen == ["one\ntw", "one\ntwo\n1%", "one\ntwo\n2%", "one\ntwo\n3", "one\ntwo\n3%\n"]
 
 
@@ -57,11 +57,11 @@ async def test_lines_of_two_streams_stand_in_order_of_arrival_and_are_not_mixed(
     kept = Transcript()
     kept.feed(b"one\nbegun ", 1)
     kept.feed(b"error\nwarn", 2)
-    assert kept.text == "one\nerror\nbegun \nwarn"
+    assert kept.read() == "one\nerror\nbegun \nwarn"
     kept.feed(b"and ended\n", 1)
     kept.feed(b"", 1)
     kept.feed(b"ing\n", 2)
-    assert kept.text == "one\nerror\nbegun and ended\nwarning\n"
+    assert kept.read() == "one\nerror\nbegun and ended\nwarning\n"
 
 
 async def test_a_bar_washes_nothing_out() -> None:
@@ -69,7 +69,7 @@ async def test_a_bar_washes_nothing_out() -> None:
     kept.feed(b"the error that matters\n")
     for number in range(200_000):
         kept.feed(b"\r\x1b[K%d of 200000 |#####     |" % number)
-    assert kept.text == "the error that matters\n199999 of 200000 |#####     |"
+    assert kept.read() == "the error that matters\n199999 of 200000 |#####     |"
 
 
 async def test_however_much_is_printed_little_is_kept() -> None:
@@ -77,9 +77,9 @@ async def test_however_much_is_printed_little_is_kept() -> None:
     for start in range(0, 200_000, 1000):
         kept.feed(b"".join(b"line %d\n" % number for number in range(start, start + 1000)))
         assert len(kept._kept) <= 2 * ROOM
-    lines = kept.text.splitlines()
+    lines = kept.read().splitlines()
     assert lines == [f"line {number}" for number in range(200_000 - len(lines), 200_000)]
-    assert len(kept.text) > ROOM - 20
+    assert len(kept.read()) > ROOM - 20
 
 
 @pytest.mark.parametrize("piece", [b"x" * 1000, b"x" * 10 * ROOM])
@@ -87,9 +87,9 @@ async def test_an_endless_line_is_kept_by_its_end(piece: bytes) -> None:
     kept = Transcript()
     for _ in range(20 * ROOM // len(piece)):
         kept.feed(piece)
-    assert kept.text == "x" * ROOM
+    assert kept.read() == "x" * ROOM
     kept.feed(b"\nwhole\n")
-    assert kept.text == "whole\n"
+    assert kept.read() == "whole\n"
 
 
 async def test_a_piece_larger_than_the_room_leaves_its_end() -> None:
@@ -111,7 +111,7 @@ async def test_threads_may_feed_it_together() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    lines = kept.text.splitlines()
+    lines = kept.read().splitlines()
     for stream in (1, 2):
         assert [line for line in lines if line.startswith(f"{stream}")] == [
             f"{stream} begins {number}" for number in range(500)
@@ -122,3 +122,19 @@ async def test_hostile_output_leaves_text_that_does_nothing() -> None:
     for first, second in itertools.product(range(256), repeat=2):
         left = text(bytes((27, first, second, 10)))
         assert not set(left) & set(map(chr, (*range(9), *range(11, 32), 127, *range(128, 160))))
+
+
+async def test_what_is_no_text_is_not_kept() -> None:
+    kept = Transcript()
+    kept.feed(b"begin\n")
+    kept.feed(bytes(range(256)) * 256)
+    kept.feed(b"end\n", 2)
+    assert kept.read() == "begin\nend\n"
+
+
+async def test_who_looks_is_told_of_each_piece() -> None:
+    changes: list[str] = []
+    kept = Transcript(lambda: changes.append(kept.read()))
+    for piece in (b"one\n", b"two", b""):
+        kept.look(1)(piece)
+    assert changes == ["one\n", "one\ntwo"]

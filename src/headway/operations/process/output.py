@@ -37,7 +37,7 @@ class Output:
         """To be made in the context that `on_line` is to be called in."""
         self.meter: Meter = Meter(rule)
         self.meter.report_to(reporter)
-        self.errors: Transcript = Transcript(KEPT)
+        self.errors: Transcript = Transcript(room=KEPT)
         self._lines = None if on_line is None else (Lines(), Lines())
         self._reporter = reporter
         self._on_line = on_line
@@ -93,5 +93,5 @@ class Lines:
 
 def last_words(errors: Transcript) -> str:
     """The last lines that are not blank."""
-    lines = [line.strip() for line in errors.text.split("\n")]
+    lines = [line.strip() for line in errors.read().split("\n")]
     return "\n".join([line for line in lines if line][-LAST_LINES:])[-LAST_TEXT:]

@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 
 from headway.core.text import clean_lines
 from headway.operations.process.progress.terminal import without_escapes
 
 ROOM = 64 * 1024
 """Bytes that are remembered at least, if there were as many; and twice as many at most."""
+
+BLOCK = 1024
+"""Bytes of a piece that are no text if there is a zero among them, but an archive, say, on its way into a file."""
 
 _FULL_SCREEN = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
 _SILENT = re.compile(rb"[\x00-\x07\x0e-\x1f\x7f]+")
@@ -24,8 +28,11 @@ _SILENT = re.compile(rb"[\x00-\x07\x0e-\x1f\x7f]+")
 class Transcript:
     """Bytes in, from any thread, and text out. Lines of several streams stand in order of arrival."""
 
-    def __init__(self, room: int = ROOM) -> None:
-        """``room``: bytes to remember, and at most twice as many."""
+    def __init__(self, on_change: Callable[[], object] | None = None, *, room: int = ROOM) -> None:
+        """``on_change``: called after each piece, in the thread of its stream. ``room``: bytes to remember, and at most
+        twice as many.
+        """
+        self._on_change = on_change
         self._room = room
         self._kept = bytearray()
         self._whole = True
@@ -37,7 +44,9 @@ class Transcript:
         return f"<Transcript of {len(self._kept)} bytes>"
 
     def feed(self, data: bytes, stream: int = 1) -> None:
-        """What a stream prints next, cut anywhere."""
+        """What a stream prints next, cut anywhere. Where it is no text, nothing of it is kept."""
+        if len(data) >= BLOCK and b"\0" in data:
+            return
         with self._lock:
             data = self._begun[stream] + data
             if b"\r" in data:
@@ -46,8 +55,18 @@ class Transcript:
             self._begun[stream] = data[end:][-self._room :]
             self._keep(data[:end])
 
-    @property
-    def text(self) -> str:
+    def look(self, stream: int) -> Callable[[bytes], None]:
+        """What takes the pieces of a stream, and an empty one at its end."""
+
+        def take(data: bytes) -> None:
+            if data:
+                self.feed(data, stream)
+                if self._on_change is not None:
+                    self._on_change()
+
+        return take
+
+    def read(self) -> str:
         """What would be left of it on a screen, without colours, in lines; their ends are newlines."""
         with self._lock:
             begun = b"\n".join(filter(None, map(_last_drawn, self._begun.values())))
