@@ -45,7 +45,7 @@ export class History {
       h("h1", { class: "unseen" }, "History"),
       h("div", { class: "tools" }, this.#search, this.#state, this.#file),
       this.#said,
-      scroller("What has ended, newest first", h("table", {}, h("thead", {}, h("tr", {}, head)), this.#body)),
+      scroller("What has ended, newest first", h("table", { class: "history" }, h("thead", {}, h("tr", {}, head)), this.#body)),
       this.#more,
     );
     this.#keys = (event) => this.#key(event);
@@ -156,7 +156,7 @@ export class History {
 function line(row, now) {
   const cells = [
     chip(row),
-    [h("a", { href: `#/activity/${row.uuid}` }, row.title || row.type), row.error ? h("div", { class: "error" }, row.error) : ""],
+    [h("a", { href: `#/activity/${row.uuid}` }, row.title || row.type), h("div", { class: "quiet narrow" }, `${row.type} · ${elapsed(row, now)}`), row.error ? h("div", { class: "error" }, row.error) : ""],
     row.type,
     String(row.userID),
     row.endedAt === undefined ? "" : moment(row.endedAt, now),

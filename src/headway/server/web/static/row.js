@@ -74,7 +74,7 @@ export class RowView {
     if (this.#told[part] === text) return;
     this.#told[part] = text ?? "";
     this[part].textContent = text ?? "";
-    if (part === "title" || part === "subtitle") this[part].title = text ?? "";
+    if (part === "title" || part === "subtitle" || part === "facts") this[part].title = text ?? "";
   }
 
   #state(state) {
@@ -88,7 +88,8 @@ export class RowView {
     const known = fraction(row);
     this.bar.hidden = isOver(row);
     this.bar.classList.toggle("unknown", known === null);
-    this.fill.style.transform = known === null ? "" : `scaleX(${known})`;
+    if (known === null) this.fill.style.removeProperty("--part");
+    else this.fill.style.setProperty("--part", known);
     if (known === null) this.bar.removeAttribute("aria-valuenow");
     else this.bar.setAttribute("aria-valuenow", String(Math.floor(known * 100)));
     this.bar.setAttribute("aria-label", `${row.title || row.type}, ${STATES[state].word}`);
