@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True):
     activities: int = 0
     """Of alice's, of about 500 bytes each."""
     stall: float = 1_000.0
+    ping: float = 10.0
 
 
 class Inside(msgspec.Struct, frozen=True):
@@ -94,7 +95,7 @@ def _memory() -> int:
 
 async def _main(options: Options) -> int:
     async with Activities(limits=Limits(live_per_owner=100_000)) as activities:
-        limits = StreamLimits(per_user=1_000_000, total=1_000_000, stall=options.stall)
+        limits = StreamLimits(per_user=1_000_000, total=1_000_000, ping=options.ping, stall=options.stall)
         service = Service(activities, by_name, streams=limits)
         app = Guard(create_app(service))
         for _ in range(options.activities):

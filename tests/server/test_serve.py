@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from headway.server.authority import own_hosts
 from headway.server.guard import Guard
+from headway.server.protocols import Limits
 from headway.server.serve import CannotServe, Server, TlsFiles
 from headway.server.sockets import PortInUse, listen, raise_open_files
 from tests.server.harness import App, connected, eventually, lifespan, running
@@ -241,7 +242,7 @@ async def test_what_a_proxy_says_counts_only_behind_one(behind_proxy: bool) -> N
 
 async def test_tls_is_served_and_its_pages_are_its_own(certificate: TlsFiles) -> None:
     trust = ssl.create_default_context(cafile=str(certificate.certificate))
-    async with running(Guard(App()), tls=certificate) as (_, port):
+    async with running(Guard(App()), tls=certificate, limits=Limits(linger=0.1)) as (_, port):
         reader, writer = await asyncio.open_connection("localhost", port, ssl=trust)
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost:%d\r\nOrigin: https://localhost:%d\r\n\r\n" % (port, port))
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
