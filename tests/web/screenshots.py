@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, ViewportSize, async_playwright, expect
 
 from headway import Activities, Principal, Role
 from headway.testing import FakeClock
@@ -28,6 +28,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "viewport": {"width": 1100, "height": 620}},
     "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 640}},
 }
+TALL: ViewportSize = {"width": 1100, "height": 1000}
 SESSION = {
     "login": True,
     "userID": 1,
@@ -162,6 +163,8 @@ async def take(browser: Browser, whole: Whole, clock: FakeClock, uuid: str, ends
         }.items():
             await page.evaluate("(view) => { location.hash = `#/${view}` }", view)
             await page.locator(f".view:visible {shown}").first.wait_for()
+            tall = view == "insights" and look != "phone"
+            await page.set_viewport_size(TALL if tall else LOOKS[look]["viewport"])
             await save(page, f"{view.split('/')[0]}-{look}")
         await page.evaluate("() => { location.hash = '#/' }")
         await page.locator("headway-activities .row .stop:visible").first.click()
