@@ -268,12 +268,16 @@ async def test_a_report_is_kept_while_the_store_is_away(nodes: Nodes, two: Two) 
     here, there = two
     uuid = await started(here)
     here.shared.away = True
+    await nodes.pass_time(1)
+    assert (here.degraded, there.degraded) == (True, False)
     here.report(uuid, Report(progress=40))
     with pytest.raises(Unavailable):
         await started(here)
     assert here.preview(here.list()[0]).progress.percent == 40
     here.shared.away = False
     await until(lambda: there.list()[0].progress.percent == 40)
+    await nodes.pass_time(1)
+    assert not here.degraded
 
 
 async def test_a_start_that_could_not_be_acknowledged_is_not_left_running_for_ever(nodes: Nodes, two: Two) -> None:

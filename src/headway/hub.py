@@ -56,6 +56,11 @@ class Activities(Records):
     def __repr__(self) -> str:
         return f"<Activities {self.store!r} live={len(self.registry.live)} open={self._open}>"
 
+    @property
+    def degraded(self) -> bool:
+        """Whether the store could not be reached lately: what others do is not known here, and nothing can start."""
+        return not self._liveness.connected
+
     # Opening and closing
 
     async def open(self) -> Self:
@@ -192,18 +197,20 @@ class Activities(Records):
         stderr: Stream = None,
         read_progress: str = "auto",
         on_line: OnLine | None = None,
+        keep_output: bool = True,
         **options: Unpack[StartOptions],
     ) -> Spawned[ExitStatus]:
         """Run a command as an operation that goes on by itself; its end decides the activity's.
 
         ``stdin``: nothing, if not said. ``stdout``, ``stderr``: ours, if not said; an open file, a descriptor, or
         ``subprocess.DEVNULL``. ``read_progress``: how it is read from what the command prints, ``none`` for not.
-        ``on_line(activity, line)`` is called in a thread with each line. A cancel stops all of it: SIGTERM, and SIGKILL
-        after the grace. Raises what ``create`` raises; a command that cannot be started ends as ``failed``.
+        ``on_line(activity, line)`` is called in a thread with each line. ``keep_output``: the last of what goes to ours
+        or to nowhere is kept for those who may see the activity; see ``output``. A cancel stops all of it: SIGTERM, and
+        SIGKILL after the grace. Raises what ``create`` raises; a command that cannot be started ends as ``failed``.
         """
         from headway.operations.process.operation import Invocation, spawn_process  # half of the time to import us
 
-        invocation = Invocation(argv, cwd, env, stdin, stdout, stderr, read_progress, on_line)
+        invocation = Invocation(argv, cwd, env, stdin, stdout, stderr, read_progress, on_line, keep_output)
         return await spawn_process(self, type, invocation, {"progress": -1, **options})
 
     async def delegate(

@@ -53,6 +53,8 @@ class Liveness:
         self._rounds: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
         self._last_round = self._prune_due = 0.0
+        self.connected: bool = True
+        """Whether the store could be reached in the last round."""
         self._watched: dict[str, float] = {}
         """Since when the other nodes' signs of life could be seen without a break."""
 
@@ -83,8 +85,8 @@ class Liveness:
         """Look at everything alive once."""
         now = self._clock.monotonic()
         everything = list(self._activities.registry.live.values())
-        connected = await self._told(everything, now)
-        if now - self._last_round > ROUND + PAUSE or not connected:
+        self.connected = await self._told(everything, now)
+        if now - self._last_round > ROUND + PAUSE or not self.connected:
             self._watched.clear()
             for live in everything:
                 live.start_lease(now)

@@ -29,7 +29,10 @@ class World:
         """Seconds on the clock of the channels."""
         self.cursors = Cursors("epoch", b"s" * 32)
         packed = {how: (framing, pack or own) for how, (framing, own) in FRAMINGS.items()}
-        self.channels = Channels(self.feed, packed, Rows(self._encode), self.cursors, lambda: self.now)
+        self.degraded = False
+        self.channels = Channels(
+            self.feed, packed, Rows(self._encode), self.cursors, lambda: self.now, lambda: self.degraded
+        )
         self._revision = 0
 
     def feed(self, scope: Scope) -> Feed:

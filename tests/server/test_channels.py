@@ -220,3 +220,22 @@ def test_a_channel_lasts_as_long_as_its_watchers(world: World) -> None:
     again = world.join()
     world.channels.leave(again)
     assert len(world.channels) == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "well", "degraded"),
+    [
+        ({"transport": "sse"}, b"data: {}", b'data: {"degraded":true}'),
+        ({"transport": "sse", "cursors": False}, b"data: {}", b'data: {"degraded":true}'),
+        ({"transport": "websocket"}, None, b'{"type":"degraded","size":1,"DegradedNotification":[{}]}'),
+        ({"transport": "websocket", "cursors": False}, None, None),
+    ],
+)
+def test_while_the_store_is_away_signs_of_life_say_so(
+    world: World, how: dict[str, Any], well: bytes | None, degraded: bytes | None
+) -> None:
+    channel = world.join(**how)
+    for world.degraded, said in [(False, well), (True, degraded), (False, well)]:
+        sign = channel.ping(channel.position)
+        assert (sign is None) == (said is None)
+        assert sign is None or (said is not None and said in sign[0])

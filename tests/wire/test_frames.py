@@ -35,6 +35,7 @@ def test_an_sse_frame_carries_its_cursor_as_id() -> None:
 def test_the_other_sse_frames() -> None:
     assert sse.ping() == b"event: ping\ndata: {}\n\n"
     assert sse.ping("c1") == b"event: ping\ndata: {}\nid: c1\n\n"
+    assert sse.ping("c1", degraded=True) == b'event: ping\ndata: {"degraded":true}\nid: c1\n\n'
     assert sse.resync(ResyncReason.EXPIRED) == b'event: resync\ndata: {"reason":"expired"}\n\n'
     assert sse.resync(ResyncReason.UNKNOWN, "c") == b'event: resync\ndata: {"reason":"unknown"}\nid: c\n\n'
     assert sse.snapshot(LIST, "c1") == b"event: snapshot\ndata: " + LIST + b"\nid: c1\n\n"

@@ -52,7 +52,7 @@ EVERYTHING = Narrowing()
 
 
 def speaks_of(text: str, words: Iterable[str], context: Mapping[str, Scalar] | None) -> bool:
-    """Whether a case-folded text is part of one of the words or of a value of the context, where that says something."""
+    """Whether a case-folded text is part of a word or of a value of the context, where that says something."""
     said = [shown(value) for value in (context or {}).values() if not isinstance(value, bool)]
     return any(text in each.casefold() for each in (*words, *said))
 

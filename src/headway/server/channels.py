@@ -59,8 +59,10 @@ class Framing(Protocol):
     def snapshot(self, container: bytes, cursor: str | None = None) -> bytes:
         """All that is live now."""
 
-    def ping(self, cursor: str | None = None) -> bytes:
-        """A sign of life; empty where the transport has its own."""
+    def ping(self, cursor: str | None = None, *, degraded: bool = False) -> bytes:
+        """A sign of life, of a server that cannot reach its store or of one that can; empty where the transport has its
+        own.
+        """
 
 
 class ChannelKey(msgspec.Struct, frozen=True):
@@ -101,6 +103,7 @@ class Channel(Generic[P]):
         rows: Rows,
         cursors: Cursors,
         clock: Callable[[], float],
+        degraded: Callable[[], bool],
     ) -> None:
         self.key = key
         self.feed = feed
@@ -110,8 +113,9 @@ class Channel(Generic[P]):
         self._rows = rows
         self._cursors = cursors
         self._clock = clock
+        self._degraded = degraded
         self._pieces: dict[int, Sequence[Piece[P]]] = {}
-        self._pings: dict[int | None, P | None] = {}
+        self._pings: dict[tuple[int | None, bool], P | None] = {}
         self._resyncs: dict[ResyncReason, P] = {}
         self._snapshot: Snapshot[P] | None = None
         self._packed_at = -1
@@ -139,10 +143,11 @@ class Channel(Generic[P]):
     def ping(self, cursor: int | None) -> P | None:
         """A sign of life, which names a position or none; None where the transport has its own, below us."""
         self._forget_the_past()
-        if cursor not in self._pings:
-            sign = self._framing.ping(None if cursor is None else self._sealed(cursor))
-            self._pings[cursor] = self.pack([sign]) if sign else None
-        return self._pings[cursor]
+        kind = cursor, self._degraded()
+        if kind not in self._pings:
+            sign = self._framing.ping(None if cursor is None else self._sealed(cursor), degraded=kind[1])
+            self._pings[kind] = self.pack([sign]) if sign else None
+        return self._pings[kind]
 
     def snapshot(self) -> tuple[P, int]:
         """The state, and the cursor of someone who has read it: the present one, or a large one of a moment ago."""
@@ -219,13 +224,15 @@ class Channels:
         rows: Rows,
         cursors: Cursors,
         clock: Callable[[], float] = time.monotonic,
+        degraded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``clock``: seconds, never jumps."""
+        """``clock``: seconds, never jumps. ``degraded``: whether the store cannot be reached."""
         self._feed = feed
         self._framings = framings
         self._rows = rows
         self._cursors = cursors
         self._clock = clock
+        self._degraded = degraded
         self._open: dict[ChannelKey, tuple[Channel[Any], int]] = {}
 
     def __len__(self) -> int:
@@ -245,4 +252,6 @@ class Channels:
 
     def _make(self, key: ChannelKey) -> Channel[Any]:
         framing, pack = self._framings[key.transport, key.direct]
-        return Channel(key, self._feed(key.scope), framing, pack, self._rows, self._cursors, self._clock)
+        return Channel(
+            key, self._feed(key.scope), framing, pack, self._rows, self._cursors, self._clock, self._degraded
+        )

@@ -127,7 +127,9 @@ class Service:
         self.rows: Rows = Rows()
         self.lists: Lists = Lists(activities.feed, self.rows)
         self.cursors: Cursors = Cursors(activities.epoch, activities.secret)
-        self.channels: Channels = Channels(activities.feed, FRAMINGS, self.rows, self.cursors)
+        self.channels: Channels = Channels(
+            activities.feed, FRAMINGS, self.rows, self.cursors, degraded=lambda: activities.degraded
+        )
         self.broadcaster: Broadcaster = Broadcaster(self.limits.ping, self.limits.stall)
         self.probe: Probe = Probe(activities)
         self.stopping: asyncio.Event = asyncio.Event()

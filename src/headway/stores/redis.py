@@ -329,7 +329,9 @@ def _translated(error: Exception) -> Unavailable | StorageFull:
         return error
     if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
         return StorageFull()
-    return Unavailable(f"the store cannot take this now: {error}")
+    # Not where it is and what it says: users read this. The log has it.
+    _log.debug("the store failed", exc_info=error)
+    return Unavailable("the store cannot be reached, or cannot take this now; try again in a moment")
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -22,9 +22,9 @@ def activity(kind: Kind, uuid: str, row: bytes, cursor: str | None = None) -> by
     return _frame(b"activity", b'{"ActivityNotification":%b}' % encode_notification(kind, uuid, row), cursor)
 
 
-def ping(cursor: str | None = None) -> bytes:
-    """A sign of life."""
-    return _frame(b"ping", b"{}", cursor)
+def ping(cursor: str | None = None, *, degraded: bool = False) -> bytes:
+    """A sign of life. ``degraded``: of a server that cannot reach its store, and so knows no news but its own."""
+    return _frame(b"ping", b'{"degraded":true}' if degraded else b"{}", cursor)
 
 
 def resync(reason: ResyncReason, cursor: str | None = None) -> bytes:

@@ -28,9 +28,11 @@ def snapshot(container: bytes, cursor: str | None = None) -> bytes:
     return _frame("snapshot", b"SnapshotNotification", container[:-1] + _resume(cursor) + b"}")
 
 
-def ping(cursor: str | None = None) -> bytes:
-    """Nothing: the transport has signs of life of its own."""
-    return b""
+def ping(cursor: str | None = None, *, degraded: bool = False) -> bytes:
+    """Nothing: the transport has signs of life of its own. But a word from a server that is ``degraded``, for clients
+    that know of cursors: it cannot reach its store, and so knows no news but its own.
+    """
+    return _frame("degraded", b"DegradedNotification", b"{}") if degraded and cursor is not None else b""
 
 
 def _frame(type: str, key: bytes, notification: bytes) -> bytes:
