@@ -9,6 +9,12 @@ from headway.core.text import clean, clean_lines, last_of, shortened
 from headway.wire.requests import MAX_OUTPUT
 from headway.wire.rules import MAX_COUNT
 
+OUTPUT_PACE = 1.0
+"""Seconds between two tellings of what was printed, and in addition"""
+
+OUTPUT_RATE = 16 * 1024
+"""one for so many characters of the last: what prints all the time costs no more than these a second."""
+
 
 def percent(value: float | None) -> float | None:
     """A percentage from 0 to 100, -1 for anything below; None for what is no number."""
@@ -32,6 +38,11 @@ def text(value: str | None, limit: int) -> str | None:
 def output(text: str) -> str:
     """The end of what was printed, cleaned, in at most 64 KiB."""
     return last_of(clean_lines(str(text)[-2 * MAX_OUTPUT :]), MAX_OUTPUT)
+
+
+def output_pause(text: str) -> float:
+    """Seconds after which that may be told again, once this was."""
+    return OUTPUT_PACE + len(text) / OUTPUT_RATE
 
 
 def said(error: BaseException) -> str:

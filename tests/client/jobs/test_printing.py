@@ -12,6 +12,7 @@ from headway.client.address import Address
 from headway.client.jobs import printing
 from headway.client.jobs.job import Job
 from headway.client.jobs.outbox import OnLoss
+from headway.wire import fitting
 from headway.wire.requests import MAX_OUTPUT
 from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import Asked, Drop, Hang, Reply, ScriptedServer, eventually, free_port, refused
@@ -105,7 +106,7 @@ def test_nothing_printed_is_nothing_sent(server: ScriptedServer) -> None:
 def test_the_last_of_it_is_sent_at_the_end_without_a_wait(
     headway: FakeHeadway, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printing, "PACE", 3_600.0)
+    monkeypatch.setattr(fitting, "OUTPUT_PACE", 3_600.0)
     with Reporting(Address(server.url)) as reporting:
         job = started(reporting)
         job.output("one")

@@ -20,12 +20,6 @@ from headway.client.jobs.outbox import MAX_ADVISED, MAX_RETRY, RETRY
 from headway.core.errors import HeadwayError
 from headway.wire import fitting
 
-PACE = 1.0
-"""Seconds between two requests about one job, and in addition"""
-
-RATE = 16 * 1024
-"""one for so many bytes of the last: a command that prints all the time costs no more than these a second."""
-
 LAST = 2.0
 """Seconds that the end of the process waits for the last of it, at most, once all else has been said."""
 
@@ -146,7 +140,7 @@ class Printer:
             page.sent = uuid, text
             page.backoff.reset()
             with suppress(TimeoutError):
-                async with asyncio.timeout(PACE + len(text.encode()) / RATE):
+                async with asyncio.timeout(fitting.output_pause(text)):
                     await page.hurry.wait()
         elif answer is not None and answer.status < 500 and answer.status not in _LATER:
             _log.debug("the server takes no output: %d", answer.status)

@@ -17,6 +17,7 @@ from headway.operations.options import StartOptions
 from headway.operations.process.ending import CommandFailed, ending
 from headway.operations.process.escalation import Stopped
 from headway.operations.process.exits import ExitStatus
+from headway.operations.process.keeping import Keeper, Write
 from headway.operations.process.output import OnLine, Output, last_words
 from headway.operations.process.process import Process
 from headway.operations.process.progress.reader import RULES
@@ -58,6 +59,7 @@ class Invocation:
     stderr: Stream = None
     progress: str = "auto"
     on_line: OnLine | None = None
+    keep_output: bool = True
 
     def check(self) -> None:
         """Refuse what is wrong in the program that asks, before anything is on record. Raises ``InvalidInput``."""
@@ -102,24 +104,31 @@ class ProcessOperation:
         with suppress(RuntimeError):  # that loop has ended, and the command before it
             self._loop.call_soon_threadsafe(self._ask, activity.grace)
 
-    async def run(self, invocation: Invocation, reporter: Reporter) -> ExitStatus:
-        """Run it to its end, when nothing of it is left that was to be stopped.
+    async def run(self, invocation: Invocation, reporter: Reporter, keep: Write | None = None) -> ExitStatus:
+        """Run it to its end, when nothing of it is left that was to be stopped. ``keep``: takes what it prints.
 
         Returns only if it succeeded. Raises SpawnError, ``CommandFailed``, and CancelledError if it was stopped.
         """
-        output = Output(reporter, invocation.progress, invocation.on_line)
+        keeper = None if keep is None else Keeper(keep)
+        transcript = None if keeper is None else keeper.transcript
+        output = Output(reporter, invocation.progress, invocation.on_line, transcript)
         if self._asked.is_set():
             raise asyncio.CancelledError
         self._process = process = await invocation.start(output)
         if self._asked.is_set():  # meanwhile
             self._ask(self._grace)
-        watching = asyncio.ensure_future(output.meter.watch())
+        beside = [asyncio.ensure_future(output.meter.watch())]
+        if keeper is not None:
+            beside.append(asyncio.ensure_future(keeper.run()))
         try:
             status = await self._over(process)
             await self._passed_on(process)
         finally:
-            watching.cancel()
+            for each in beside:
+                each.cancel()
         output.meter.flush(0.0)
+        if keeper is not None:
+            await keeper.tell()
         return self._judged(status, output)
 
     def _judged(self, status: ExitStatus, output: Output) -> ExitStatus:
@@ -167,7 +176,14 @@ async def spawn_process(
     invocation.check()
     operation = ProcessOperation()
     start = Start(activities, type, operation, **options)
-    return await supervised(activities, start, lambda reporter: operation.run(invocation, reporter))
+
+    async def work(reporter: Reporter) -> ExitStatus:
+        async def keep(text: str) -> None:
+            await activities.portal.run(activities.write_output, reporter.uuid, text)
+
+        return await operation.run(invocation, reporter, keep if invocation.keep_output else None)
+
+    return await supervised(activities, start, work)
 
 
 def _end(wanted: Stream, ours: int, look: OnOutput) -> Tee | int:

@@ -33,11 +33,14 @@ _log = logging.getLogger("headway")
 class Output:
     """The output and errors of one command. Its pieces come in a thread for each of the two."""
 
-    def __init__(self, reporter: Reporter, rule: str, on_line: OnLine | None) -> None:
-        """To be made in the context that `on_line` is to be called in."""
+    def __init__(
+        self, reporter: Reporter, rule: str, on_line: OnLine | None, transcript: Transcript | None = None
+    ) -> None:
+        """To be made in the context that `on_line` is to be called in. ``transcript``: of all that is printed."""
         self.meter: Meter = Meter(rule)
         self.meter.report_to(reporter)
         self.errors: Transcript = Transcript(room=KEPT)
+        self._transcript = transcript
         self._lines = None if on_line is None else (Lines(), Lines())
         self._reporter = reporter
         self._on_line = on_line
@@ -48,9 +51,12 @@ class Output:
         """What takes the pieces of a stream, 1 or 2, and an empty one at its end. `errors`: they are among them."""
         measure = self.meter.stream(stream - 1)
         lines = None if self._lines is None else self._lines[stream - 1]
+        keep = None if self._transcript is None else self._transcript.look(stream)
 
         def take(data: bytes) -> None:
             measure(data)
+            if keep is not None:
+                keep(data)
             if errors:
                 self.errors.feed(data)
             if lines is not None:
