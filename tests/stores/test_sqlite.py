@@ -562,3 +562,18 @@ async def test_a_commit_under_way_is_finished_before_it_closes(folder: Path) -> 
     await store.store.close()
     assert await task != [None]
     assert store.published[-1].ended
+
+
+async def test_commits_get_in_between_while_the_history_is_searched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_database, "SEARCH_CHUNK", 2)
+    store = await opened(folder)
+    for n in range(20):
+        await store.run(f"a{n}")
+    search = asyncio.create_task(store.history(text="nothing"))
+    await asyncio.sleep(0)
+    await store.start("meanwhile")
+    assert not search.done()
+    assert await search == []
+    await store.store.close()
