@@ -25,7 +25,7 @@ from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.position import Position
-from headway.stores.redis_address import TIMEOUT, Address, Client, examine, is_cluster, parse_address
+from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal
 from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Records
 
@@ -95,7 +95,7 @@ class RedisStore:
                 raise StoreError(f"{self.address.name} refuses the user or the password: {error}") from error
             except NoPermissionError as error:
                 raise StoreError(f"{self.address.name}: its user may not do what a store has to: {error}") from error
-            except (RedisError, OSError) as error:
+            except TROUBLE as error:
                 raise StoreError(f"cannot use the store at {self.address.name}: {error}") from error
             undo.callback(self._position.fail, Unavailable("the store is closed"))
             loop = asyncio.get_running_loop()
@@ -289,7 +289,7 @@ class RedisStore:
                 answer = await self._records.commit(self._epoch, known, id, writes)
                 self.transactions += 1
                 return answer
-            except (RedisError, OSError) as error:
+            except TROUBLE as error:
                 if isinstance(error, Forgotten):
                     self._journal.lost = True  # it will be put back, as after any failure
                 if isinstance(error, ResponseError) or time.monotonic() > deadline:
@@ -300,7 +300,7 @@ class RedisStore:
         try:
             self._refuse_when_closed()
             return await question
-        except (RedisError, OSError) as error:
+        except TROUBLE as error:
             raise _translated(error) from error
         finally:
             if asyncio.iscoroutine(question):

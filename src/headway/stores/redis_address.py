@@ -12,7 +12,7 @@ from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from headway.stores import StoreError
 from headway.stores.durability import DURABILITIES, Durability
@@ -29,6 +29,9 @@ MINIMUM = (7, 0)
 
 TIMEOUT = 5.0
 """Seconds for a connection, and for an answer."""
+
+TROUBLE = (RedisError, OSError, RuntimeError)
+"""What a connection raises that is broken; the last is uvloop's, of a transport that has been closed meanwhile."""
 
 NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _THEIRS = ("db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs")

@@ -10,11 +10,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from redis.exceptions import RedisError
-
 from headway.core.activity import Activity
 from headway.ports import Publish
 from headway.stores.position import Position
+from headway.stores.redis_address import TROUBLE
 from headway.stores.redis_records import Records
 
 BLOCK = 2_000
@@ -54,11 +53,15 @@ class Journal:
                     await self._catch_up()
                     self._back()
                 await self._read()
-            except (RedisError, OSError) as error:
+            except TROUBLE as error:
                 if not self.lost:
                     _log.warning("the store cannot be reached: %s", error)
-                self.lost = True
-                await asyncio.sleep(RETRY)
+            except Exception:  # a fault of ours, or of whoever was told: nothing would ever be heard again
+                _log.exception("the journal cannot be read")
+            else:
+                continue
+            self.lost = True
+            await asyncio.sleep(RETRY)
 
     async def _read(self) -> None:
         position, key = self._position.revision, self._records.journal

@@ -6,10 +6,8 @@ import asyncio
 import secrets
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from headway.core.errors import Unavailable
-from headway.stores.redis_address import Address, is_cluster, parse_address
+from headway.stores.redis_address import TROUBLE, Address, is_cluster, parse_address
 from headway.stores.redis_records import Script
 
 LAPSE = 10.0
@@ -72,7 +70,7 @@ class RedisVault:
     async def _asked(self, question: Any) -> Any:
         try:
             return await question(await self._connected())
-        except (RedisError, OSError) as error:
+        except TROUBLE as error:
             raise Unavailable(f"{self.name} cannot be reached: {error}") from error
 
     async def _connected(self) -> Any:
