@@ -92,7 +92,8 @@ async def test_nothing_is_asked_but_that_activity_by_a_header_without_a_cookie(
     await whole.change(row["uuid"], title="Scan again")
     await expect(tab.detail.get_by_role("heading", name="Scan again")).to_be_visible()
     looks = [each for each in asked if each.resource_type == "fetch"]
-    assert {each.url for each in looks} == {f"{whole.url}/activities/{row['uuid']}"}
+    one = f"{whole.url}/activities/{row['uuid']}"
+    assert {each.url for each in looks} == {one, f"{one}/output"}
     headers = [await each.all_headers() for each in looks]
     assert {each.get("x-plex-token") for each in headers} == {secret}
     assert [each for each in headers if "cookie" in each] == []

@@ -2,6 +2,7 @@
 
 import { h, facts, morph } from "./dom.js";
 import { counts, elapsed, moment, percent, rate, remaining, span } from "./format.js";
+import { Output } from "./output.js";
 import { icon, isOver, outcome, stateOf, whyNot } from "./states.js";
 
 /**
@@ -13,19 +14,22 @@ export class Detail {
   #role;
   #base;
   #row = null;
+  #told = h("div");
+  #output;
 
-  constructor(actions, { role = "", base }) {
+  constructor(actions, { role = "", api }) {
     this.#actions = actions;
     this.#role = role;
-    this.#base = base;
-    this.element = h("aside", { class: "detail", "aria-label": "Details" });
+    this.#base = api.base;
+    this.#output = new Output(api);
+    this.element = h("aside", { class: "detail", "aria-label": "Details" }, this.#told, this.#output.element);
   }
 
   /** Show a row. `parts`: the rows below it. `followed`: whether its end is told by a notification. */
   show(row, parts, followed) {
     const focused = this.element.contains(document.activeElement) ? document.activeElement?.dataset.key : null;
     // What is pressed and selected stays in place while the same activity goes on; so no listener may know its row.
-    if (this.#row?.uuid !== row.uuid) this.element.replaceChildren();
+    if (this.#row?.uuid !== row.uuid) this.#told.replaceChildren();
     this.#row = row;
     const now = Date.now() / 1000;
     const shown = [
@@ -42,7 +46,8 @@ export class Detail {
       stages(row, now),
       ...this.#parts(parts),
     ];
-    morph(this.element, h("aside", { class: "detail", "aria-label": "Details" }, shown.filter(Boolean)));
+    morph(this.#told, h("div", {}, shown.filter(Boolean)));
+    this.#output.show(row);
     if (focused && !this.element.contains(document.activeElement)) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
   }
 

@@ -112,7 +112,7 @@ export class Now {
     const close = () => (location.hash = `#/${this.#query()}`);
     const follow = (uuid) => this.#follow(uuid);
     const sharing = mayShare(this.#page.user) ? (each) => share(this.#page.api, each) : null;
-    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow, share: sharing }, { role: this.#page.user.role, base: this.#page.api.base });
+    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow, share: sharing }, { role: this.#page.user.role, api: this.#page.api });
     if (!this.#detail.element.isConnected) this.#pane.append(this.#detail.element);
     const parts = [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid);
     this.#detail.show(row, parts, this.#followed.has(row.uuid));

@@ -36,7 +36,7 @@ export class Shared {
     this.#api = new Api(undefined, { token: secret });
     this.#uuid = uuid;
     this.#tell = tell;
-    this.#detail = new Detail(null, { base: this.#api.base });
+    this.#detail = new Detail(null, { api: this.#api });
     this.element = h("div", { class: "view shared" }, h("h1", { class: "unseen" }, "A shared activity"), this.#bar);
     this.#bar.hidden = true;
     this.#awake = () => document.hidden || this.#wake();
