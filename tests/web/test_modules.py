@@ -94,6 +94,30 @@ async def test_figures_are_told_as_people_say_them(page: Page, call: str, argume
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "gone", "same"),
+    [
+        ("", "one", 0, 0),
+        ("one\n", "one\ntwo\n", 0, 4),
+        ("log\n10%", "log\n20%", 0, 4),
+        ("x" * 300 + "y" * 300, "y" * 300 + "z", 300, 300),
+        ("x" * 300, "y" * 300, 0, 0),
+        ("x" * 300, "xy", 0, 1),
+        ("one\n", "", 0, 0),
+    ],
+)
+async def test_of_output_only_what_differs_is_changed(
+    page: Page, before: str, after: str, gone: int, same: int
+) -> None:
+    found = await run(
+        page,
+        "output",
+        "const gone = m.shifted(...a); return [gone, m.alike(a[0].slice(gone), a[1])]",
+        [before, after],
+    )
+    assert found == [gone, same]
+
+
+@pytest.mark.parametrize(
     ("members", "state", "words"),
     [
         ({}, "running", "running"),

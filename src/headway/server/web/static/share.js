@@ -34,7 +34,7 @@ function form(lifetime) {
   return h(
     "div",
     { class: "fields" },
-    h("p", {}, "Whoever has the link sees this activity live, with its context, its result and what went wrong. They need not sign in, and they see and do nothing else."),
+    h("p", {}, "Whoever has the link sees this activity live, with its context, its result, what it prints and what went wrong. They need not sign in, and they see and do nothing else."),
     h("label", {}, "Open", lifetime),
   );
 }
