@@ -424,7 +424,7 @@ async def test_keys_and_values_of_any_server_are_shown_as_text(page: Page) -> No
         state="failed",
     )
     body = """
-      const detail = new m.Detail({}, { role: 'user', base: '' });
+      const detail = new m.Detail({}, { role: 'user', api: { base: '' } });
       detail.show(a, [{ ...a, uuid: 'part' }], false);
       detail.show({ ...a, state: 'lost' }, [], false);
       return [detail.element.querySelectorAll('img').length, detail.element.textContent.split('<img').length - 1];
