@@ -51,12 +51,14 @@ class Play(NamedTuple):
     """Everything that was received, in order."""
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """A request of Alice's; its rows."""
+        """A request of Alice's; its rows. ``body``: a text, or what JSON can hold."""
         sent = [("host", "localhost"), ("x-plex-token", "alice"), ("accept", headers.pop("accept", "application/json"))]
         sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        content = b"" if body is None else json.dumps(body).encode()
+        plain = isinstance(body, str)
+        content = b"" if body is None else (body if plain else json.dumps(body)).encode()
         if body is not None:
-            sent += [("content-type", "application/json"), ("content-length", str(len(content)))]
+            kind = "text/plain" if plain else "application/json"
+            sent += [("content-type", kind), ("content-length", str(len(content)))]
         async with asgi_request(self.app, method, path, headers=sent, body=[content]) as response:
             await response.start()
             text = await response.body()
@@ -143,6 +145,7 @@ async def script(play: Play, pause: Callable[[], Any]) -> None:
         await play.ask("POST", "/activities", {"type": "test.work", "userID": BOB})
         for completed in (1, 2, 5):
             await step("PATCH", f"/activities/{uuids[0]}", {"completed": completed, "Context": {"key": f"{completed}"}})
+        await play.ask("PUT", f"/activities/{uuids[0]}/output", "one\n")
         await play.ask("DELETE", f"/activities/{uuids[0]}", accept="*/*")
         await step("DELETE", f"/activities/{uuids[1]}")
         await play.ask("DELETE", f"/activities/{uuids[1]}?wait=0.01")
@@ -156,7 +159,8 @@ async def script(play: Play, pause: Callable[[], Any]) -> None:
         await pause()
 
         for accept in ("application/json", "application/xml", "*/*"):
-            for path in ("/activities", "/activities/history", f"/activities/{uuids[0]}", "/", "/nothing"):
+            one = f"/activities/{uuids[0]}"
+            for path in ("/activities", "/activities/history", one, f"{one}/output", "/", "/nothing"):
                 await play.ask("GET", path, accept=accept)
                 await pause()
         await play.ask("GET", "/activities/history?limit=2")
@@ -182,6 +186,8 @@ async def meddle(play: Play, streams: Streams, own: str) -> None:
             await play.ask("PATCH", f"/activities/{uuid}", {"state": "succeeded"}, accept=accept)
             await play.ask("DELETE", f"/activities/{uuid}", accept=accept)
             await play.ask("DELETE", f"/activities/{uuid}?wait=300", accept=accept)
+            await play.ask("GET", f"/activities/{uuid}/output", accept=accept)
+            await play.ask("PUT", f"/activities/{uuid}/output", "mine", accept=accept)
             await play.ask("POST", "/activities", {"type": "a", "parentUUID": uuid}, accept=accept)
         await play.ask("GET", f"/activities?parentUUID={uuid}")
         await streams.open(f"?uuid={uuid}&snapshot=1")
@@ -208,14 +214,16 @@ async def hectic(service: Service) -> AsyncIterator[Callable[[], Any]]:
         for _ in range(next(numbers) % 3 + 1):
             made, _ = await activities.create("test.work", BOB, cancellable=True)
             activities.report(made.uuid, Report(progress=50, title="Bob's"))
+            await activities.write_output(made.uuid, "Bob's", BOB)
             await activities.request_cancel(made.uuid, by=BOB)
             await activities.finish(made.uuid, State.FAILED)
         for row in activities.list(ALICE):
-            for method in ("GET", "DELETE", "PATCH"):
-                sent = [("host", "localhost"), ("x-plex-token", "bob"), ("content-type", "application/json")]
+            for method, below in (("GET", ""), ("DELETE", ""), ("PATCH", ""), ("GET", "/output"), ("PUT", "/output")):
+                kind = "text/plain" if below else "application/json"
+                sent = [("host", "localhost"), ("x-plex-token", "bob"), ("content-type", kind)]
                 sent += [("content-length", "2")] if method == "PATCH" else []
-                body = [b"{}"] if method == "PATCH" else [b""]
-                async with asgi_request(app, method, f"/activities/{row.uuid}", headers=sent, body=body) as response:
+                body, path = [b"{}"] if method == "PATCH" else [b""], f"/activities/{row.uuid}{below}"
+                async with asgi_request(app, method, path, headers=sent, body=body) as response:
                     assert (await response.start()).status == 404
 
     async def storm() -> None:
