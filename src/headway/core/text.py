@@ -38,7 +38,10 @@ def clean_lines(text: str) -> str:
 
     It is not composed: of a long text, made for the purpose, that would take seconds.
     """
-    return _ILLEGAL_IN_LINES.sub(REPLACEMENT, _LINE_ENDS.sub("\n", _BIDI.sub("", str(text))))
+    text = str(text)
+    if text.replace("\n", "").replace("\t", "").isprintable():  # most are, and this is soon seen
+        return text
+    return _ILLEGAL_IN_LINES.sub(REPLACEMENT, _LINE_ENDS.sub("\n", _BIDI.sub("", text)))
 
 
 def last_of(text: str, size: int) -> str:
