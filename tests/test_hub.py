@@ -443,7 +443,7 @@ class Idle:
 
 
 async def test_a_store_that_cannot_be_opened_says_why() -> None:
-    with pytest.raises(StoreError, match="no store is known by the URL 'file:x'"):
+    with pytest.raises(StoreError, match="no store is known by the scheme 'file'"):
         Activities("file:x")
 
 

@@ -8,16 +8,15 @@ from bench.frame import TITLE, TYPE, UNSTAMPED
 from bench.peers.flooding import Flood
 from bench.peers.hosting import LEASE, host
 from bench.peers.serving import tell
-from headway import Activities, Reporter, flusher
+from headway import Activities, Reporter
 from headway.core.activity import State
 from headway.core.lifecycle import Report
+from headway.stores.alone import PACE
 
 TURNS = 8
 """Activities that take turns in saying what the bench tells them to: of two reports that one makes in a moment only
 the second would be sent, and a stamp seem lost.
 """
-PROMISED = flusher.INTERVAL
-"""Seconds between two updates of an activity. Only a flood is held to it: else the limit would be what is measured."""
 
 
 class Source:
@@ -40,7 +39,7 @@ class Source:
                 await self._say(line)
 
     async def _say(self, stamp: str) -> None:
-        flusher.INTERVAL = 0.0
+        self._activities.store.pace = 0.0  # or the limit would be what is measured
         if len(self._turns) < TURNS:
             self._turns.append(await self._started(stamp))
         else:
@@ -48,7 +47,7 @@ class Source:
             self._turns.rotate(-1)
 
     async def _begin(self, count: int, rate: float) -> None:
-        flusher.INTERVAL = PROMISED
+        self._activities.store.pace = PACE
         self._reporters = [await self._started(UNSTAMPED) for _ in range(count)]
         self._flood = Flood(count, rate, self._report, self._end)
         self._flood.begin()

@@ -1,7 +1,7 @@
 """Ways to break the promises, so that the tests can show that they would notice."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from headway import changes, liveness
@@ -60,8 +60,8 @@ def answer_before_commit() -> None:
 def ends_are_volatile() -> None:
     """An end is treated like progress."""
 
-    def volatile(activity: Activity, expected: Any, durable: bool = True) -> Write:
-        return Write(activity, expected, durable and not activity.ended)
+    def volatile(activity: Activity, expected: Any, durable: bool = True, based_on: int | None = None) -> Write:
+        return Write(activity, expected, durable and not activity.ended, based_on)
 
     assert vars(changes)["Write"] is Write  # what is to be broken must be there
     setattr(changes, "Write", volatile)  # noqa: B010 - it is not theirs to export
@@ -91,10 +91,10 @@ def revisions_are_not_reserved() -> None:
 def the_dead_are_not_given_up() -> None:
     """What ran in the process that died stays as it was."""
 
-    async def nothing(self: liveness.Liveness) -> None:
-        return
+    async def nobody(self: liveness.Liveness) -> Sequence[Awaitable[object]]:
+        return ()
 
-    liveness.Liveness._give_up_the_dead = nothing  # type: ignore[method-assign]
+    liveness.Liveness._dead = nobody  # type: ignore[method-assign]
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

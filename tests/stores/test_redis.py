@@ -21,6 +21,7 @@ from headway.hub import Activities
 from headway.stores import StoreError, open_store
 from headway.stores.redis import RedisStore
 from headway.stores.redis_address import parse_address
+from headway.stores.redis_records import Records
 from headway.testing.opened import Opened, ending
 from tests.certificates import self_signed
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
@@ -275,6 +276,26 @@ async def test_a_node_that_was_asleep_while_the_journal_was_trimmed_misses_nobod
 
 async def _away(*_: object, **__: object) -> None:
     raise OSError("asleep")
+
+
+async def test_what_ends_while_a_node_is_opened_is_not_taken_for_forgotten(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(server.url) as here:
+        await here.run("a")
+        activity = await here.start("b")
+        read = Records.ended
+
+        async def slowly(self: Records, since: float, per_owner: int) -> list[Activity]:
+            found = await read(self, since, per_owner)
+            await here.end(activity)
+            return found
+
+        monkeypatch.setattr(Records, "ended", slowly)
+        async with opened(server.url) as there:
+            assert dict(there.snapshot.floors) == {}
+            await there.store.sync()
+            assert [record.uuid for record in there.published] == ["b"]
 
 
 async def test_what_others_write_is_dropped_and_counted(server: RedisServer) -> None:

@@ -71,12 +71,12 @@ class Streams:
         """``GET /:/eventsource/notifications``."""
         request = Request(scope)
         opening = self._opening(request, "sse", request.headers.get("last-event-id") or None)
-        await self._caught_up(opening)
+        behind = await self._behind(opening)
         with self._service.places.take(grant_of(request).principal.user) as place:
             await send(_stream_start(request.headers))
             if request.method == "HEAD":
                 await send(_body(b""))
-            elif self._service.stopping.is_set():
+            elif behind or self._service.stopping.is_set():
                 # Any status but 200 would close a browser's EventSource for good.
                 await send(_body(retry()))
             elif not self._hand_over(request, opening, place):
@@ -89,7 +89,8 @@ class Streams:
             if self._service.stopping.is_set():
                 raise Unavailable("the server is stopping")
             opening = self._opening(websocket, "websocket", None)
-            await self._caught_up(opening)
+            if await self._behind(opening):
+                raise Unavailable("what this node has missed of its store cannot be told just now; try again")
             with self._service.places.take(grant_of(websocket).principal.user) as place:
                 await websocket.accept(headers=[(name.encode(), value.encode()) for name, value in PROTOCOL.items()])
                 if self._service.stopping.is_set():  # meanwhile
@@ -108,10 +109,20 @@ class Streams:
         key = ChannelKey(principal.scope, query.stream_narrowing(arguments), transport, resumable, silent)
         return Opening(key, snapshot, since)
 
-    async def _caught_up(self, opening: Opening) -> None:
-        """A cursor may come from another node, which knew more than this one does so far."""
-        if opening.since is not None:
-            await self._service.activities.synced()
+    async def _behind(self, opening: Opening) -> bool:
+        """Whether a cursor is ahead of this node, which cannot catch up just now: it may come from another node, or be
+        what this one knew before it was started again. To call it unknown would be a guess.
+        """
+        activities = self._service.activities
+        if opening.since is None:
+            return False
+        try:
+            await activities.store.sync()
+        except Unavailable:
+            scope = opening.key.scope
+            opened = self._service.cursors.open(scope, opening.since)
+            return opened is not None and opened > activities.feed(scope).view.revision
+        return False
 
     def _hand_over(self, connection: HTTPConnection, opening: Opening, place: Place) -> bool:
         """Let the stream go on past ASGI, and keep its place, where the server offers that."""

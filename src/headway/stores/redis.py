@@ -11,8 +11,8 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -86,7 +86,9 @@ class RedisStore:
         self._publish, self._position = publish, Position()
         self._jobs: list[_Job] = []
         self._newest = 0
-        self._wanted = asyncio.Event()
+        self._wanted, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._questions = 0
         self._syncing: asyncio.Task[None] | None = None
         async with AsyncExitStack() as undo:
             try:
@@ -175,6 +177,7 @@ class RedisStore:
             return
         self._closed = True
         self._wanted.set()
+        await self._idle.wait()  # or what is asked just now would open a connection behind us
         await self._held.aclose()
 
     async def _done(self, work: asyncio.Task[None]) -> None:
@@ -220,7 +223,7 @@ class RedisStore:
         records.sort(key=lambda record: record.revision)
         self._position.advance(taken.revision)
         self._remember(records)
-        return Snapshot(taken.epoch, taken.secret, await self._records.floors(ended), records)
+        return Snapshot(taken.epoch, taken.secret, await self._records.floors(ended, taken.revision), records)
 
     def _tell(self, records: Sequence[Activity]) -> None:
         self._remember(records)
@@ -296,15 +299,26 @@ class RedisStore:
                     raise _translated(error) from error
             await asyncio.sleep(RETRY)
 
-    async def _asked(self, question: Awaitable[_T]) -> _T:
+    async def _asked(self, question: Coroutine[Any, Any, _T]) -> _T:
         try:
             self._refuse_when_closed()
-            return await question
+            with self._asking():
+                return await question
         except TROUBLE as error:
             raise _translated(error) from error
         finally:
-            if asyncio.iscoroutine(question):
-                question.close()
+            question.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        self._questions += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._questions -= 1
+            if not self._questions:
+                self._idle.set()
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

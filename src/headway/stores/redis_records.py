@@ -158,8 +158,10 @@ class Records:
             uuids += await self.client.zrangebyscore(self._history + owner, f"({revision}", "+inf")
         return await self.many(uuids)
 
-    async def floors(self, kept: Collection[Activity]) -> dict[int, int]:
-        """Per owner, the newest revision that is gone or not among the ended ones that are kept."""
+    async def floors(self, kept: Collection[Activity], revision: int) -> dict[int, int]:
+        """Per owner, the newest revision that is gone or not among the ended ones that are kept; of those up to
+        ``revision``, for others may have ended while these were read.
+        """
         uuids = {activity.uuid.encode() for activity in kept}
         floors: dict[int, int] = {}
         for owner, gone in (await self.client.hgetall(self._floors)).items():
@@ -167,7 +169,7 @@ class Records:
             while page := await self.client.zrevrange(
                 self._history + owner.decode(), at, at + CHUNK - 1, withscores=True
             ):
-                left_out = next((score for uuid, score in page if uuid not in uuids), None)
+                left_out = next((score for uuid, score in page if score <= revision and uuid not in uuids), None)
                 if left_out is not None:
                     floor = max(floor, int(left_out))
                     break
