@@ -1,0 +1,80 @@
+"""What Celery has no signal for: progress by ``update_state``, the last look before a task runs, and what becomes of a
+request in the worker that has it.
+"""
+
+# Celery has no types.
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from celery.exceptions import Ignore
+from celery.utils.imports import symbol_by_name
+
+
+class Observer(Protocol):
+    """Whom it is told."""
+
+    def progressed(self, id: str, meta: Mapping[str, Any]) -> None:
+        """A task has said how far it is."""
+
+    def may_run(self, id: str) -> bool:
+        """False for a task that has been cancelled before it began."""
+
+    def failed(self, request: Any, error: Exception) -> bool:
+        """A request has not succeeded; true when it counts as revoked, whatever Celery makes of it."""
+
+    def timed_out(self, request: Any, seconds: float) -> None:
+        """A request has exceeded its hard time limit."""
+
+
+def instrument(task: Any, observer: Observer) -> None:
+    """Once for each task, before the worker takes up its work."""
+    if vars(task).get("_headway_instrumented"):
+        return
+    task._headway_instrumented = True
+    task.update_state = _telling(task, task.update_state, observer)
+    task.run = _looking(task, task.run, observer)
+    task.Request = _observed(symbol_by_name(task.Request), observer)
+
+
+def _telling(task: Any, update_state: Any, observer: Observer) -> Any:
+    @functools.wraps(update_state)
+    def told(task_id: str | None = None, state: Any = None, meta: Any = None, **more: Any) -> Any:
+        if isinstance(meta, Mapping):
+            observer.progressed(task_id or task.request.id, meta)
+        return update_state(task_id=task_id, state=state, meta=meta, **more)
+
+    return told
+
+
+def _looking(task: Any, run: Any, observer: Observer) -> Any:
+    @functools.wraps(run)
+    def looked(*args: Any, **kwargs: Any) -> Any:
+        id = task.request.id
+        if id is not None and not task.request.called_directly and not observer.may_run(id):
+            task.backend.mark_as_revoked(id, "revoked", request=task.request)
+            raise Ignore
+        return run(*args, **kwargs)
+
+    return looked
+
+
+def _observed(base: Any, observer: Observer) -> Any:
+    class Request(base):  # type: ignore[misc]
+        def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+            error = exc_info.exception
+            error = getattr(error, "exc", None) or error if type(error).__name__ == "ExceptionWithTraceback" else error
+            if observer.failed(self, error) and not self._already_revoked:
+                return self._announce_revoked("terminated", True, "SIGTERM", False)
+            return super().on_failure(exc_info, *args, **options)
+
+        def on_timeout(self, soft: bool, timeout: float) -> Any:
+            if not soft:
+                observer.timed_out(self, timeout)
+            return super().on_timeout(soft, timeout)
+
+    return Request

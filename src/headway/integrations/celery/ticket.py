@@ -1,0 +1,146 @@
+"""What travels with a task: how its activity is started, said so that whoever starts it says the same.
+
+The start carries an Idempotency-Key made of the task's id, so publisher, worker and pool process mean one activity, in
+whatever order they speak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from headway.core.activity import Activity
+from headway.core.errors import HeadwayError
+from headway.wire import fitting, requests, rules
+
+HEADER = "headway"
+"""The header of a task's message."""
+
+CONTEXT = "celery"
+"""The member of an activity's context that tells where the task is:"""
+
+QUEUED = "queued"
+"""nobody has it in hand, so it lies in the broker;"""
+RECEIVED = "received"
+"""a worker has it, and it waits for its turn there;"""
+RUNNING = "running"
+"""it runs, or did;"""
+CANVAS = "canvas"
+"""it is no task but what a chain, group or chord adds up to."""
+
+RECEIPT, RETURNED = "receipt", "returned"
+"""Who has it, a word of its own each time; and who had it when it went back to the broker. So the order in which two
+processes tell of it does not matter.
+"""
+
+NOT_RUN = "did not run: "
+"""What the error of a task begins with that had to follow one that did not succeed."""
+
+STALL = requests.MAX_STALL
+"""Seconds: most tasks say nothing of their progress, and that is no news."""
+
+
+class Ticket(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One activity to be."""
+
+    id: str
+    """Of the task, or of the group."""
+    type: str
+    app: str = ""
+    """Of the Celery application: its workers look after it."""
+    title: str = ""
+    owner: int | None = None
+    """None for the user whose token the worker has."""
+    parent: Ticket | str | None = None
+    """What it is a part of: a uuid, or what has none yet."""
+    canvas: bool = False
+    parts: int = 0
+    """Of a canvas: how many tasks there will be; 0 where it does not say."""
+    lease: float = 30.0
+    """Seconds."""
+    grace: float = 10.0
+    """Seconds."""
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key."""
+        return f"celery:{self.id}"
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The context that it begins with."""
+        context: dict[str, Any] = {CONTEXT: CANVAS if self.canvas else QUEUED, "app": self.app, "taskID": self.id}
+        return {**context, "tasks": str(self.parts)} if self.parts else context
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is said at the start, but for the parent: options of ``Reporting.start``."""
+        waiting = {} if self.canvas else {"subtitle": QUEUED, "progress": -1}
+        return {
+            **waiting,
+            "title": self.title,
+            "owner": self.owner,
+            "context": self.context,
+            "key": self.key,
+            "lease": self.lease,
+            "grace": self.grace,
+            "stall": STALL,
+        }
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """What goes into a message."""
+        builtins: dict[str, Any] = msgspec.to_builtins(self)
+        return builtins
+
+
+def read(header: object) -> Ticket | None:
+    """The ticket that a message carries; None where there is none, or none that we understand."""
+    try:
+        ticket = msgspec.convert(header, Ticket)
+        rules.activity_type("type", ticket.type)
+    except (msgspec.ValidationError, HeadwayError):
+        return None
+    return ticket
+
+
+def lies_in_broker(context: Mapping[str, Any]) -> bool:
+    """Whether no worker has the task, as its activity tells."""
+    receipt = context.get(RECEIPT)
+    return context.get(CONTEXT) == QUEUED and (receipt is None or receipt == context.get(RETURNED))
+
+
+def title_of(text: object) -> str:
+    """Any text as a title."""
+    return fitting.text(str(text), requests.MAX_TITLE) or ""
+
+
+def leaves(signatures: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """The tasks in a canvas, as the dictionaries that they travel in."""
+    for signature in signatures:
+        if not isinstance(signature, Mapping):
+            continue
+        inner = signature.get("kwargs") or {}
+        name = signature.get("subtask_type") or signature.get("task")
+        if name in ("group", "celery.group", "chain", "celery.chain"):
+            yield from leaves(inner.get("tasks") or ())
+        elif name in ("chord", "celery.chord"):
+            header = inner.get("header") or ()
+            yield from leaves([header] if isinstance(header, Mapping) else header)
+            yield from leaves([inner.get("body")])
+        elif isinstance(signature, dict):
+            yield signature
+
+
+def to_come(embed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tasks that are to run once this one has succeeded. ``embed``: what a message carries beside its arguments."""
+    chord = embed.get("chord")
+    # The chain is kept last first.
+    return list(leaves([*reversed(embed.get("chain") or ()), *([chord] if chord else ())]))
+
+
+def provisional(uuid: str, ticket: Ticket, now: float) -> Activity:
+    """Stands for a record that is on its way, for those who only ask for its uuid."""
+    return Activity(uuid=uuid, type=ticket.type, owner=ticket.owner or 1, started_at=now, updated_at=now)

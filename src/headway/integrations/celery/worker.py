@@ -1,0 +1,396 @@
+"""What a worker says of its tasks.
+
+The main process has a job for each task that it has in hand: it keeps the activity alive while the task waits, hears of
+cancels, and knows what became of a pool process that says nothing any more. Where the pool is of processes, the one
+that runs the task has a job of its own under the same activity: that tells the progress and how the task ended.
+"""
+
+# Celery has no types.
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+from uuid import uuid4
+
+import celery.worker.state as worker_state
+from billiard.exceptions import Terminated, WorkerLostError
+from celery import current_task
+from celery.exceptions import Ignore, Reject, Retry
+
+from headway.client import Client, Job, OnLoss, State
+from headway.context import within
+from headway.core.errors import Cancelled, HeadwayError, Unavailable
+from headway.integrations.celery.keeper import Keeper
+from headway.integrations.celery.link import Link, leave
+from headway.integrations.celery.publishing import Rules
+from headway.integrations.celery.tasks import instrument
+from headway.integrations.celery.ticket import (
+    CONTEXT,
+    HEADER,
+    NOT_RUN,
+    QUEUED,
+    RECEIPT,
+    RECEIVED,
+    RETURNED,
+    RUNNING,
+    Ticket,
+    leaves,
+    read,
+)
+from headway.integrations.celery.turn import Turn
+from headway.wire import fitting
+
+SETTLING = 2.0
+"""Seconds that a pool process has to tell how its task ended, before the main process does."""
+
+STOPS = ("cancel_requested", "abandoned")
+"""Why a task is to stop. That its record is lost is no reason: tasks run unharmed."""
+
+_RUNS = "_headway"
+"""Where Celery's own record of a run has ours: the same task may be here twice, when it is tried again."""
+
+
+class Held:
+    """A task that this process has in hand."""
+
+    def __init__(self, ticket: Ticket, job: Job, request: Any = None) -> None:
+        self.ticket, self.job, self.request = ticket, job, request
+        self.receipt: str = uuid4().hex[:12]
+        self.inside: AbstractContextManager[None] | None = None
+        self.here: bool = False
+        """It runs in this process, or has."""
+        self.end: tuple[State, str | None] | None = None
+        """How it ended, as the main process sees it."""
+        self.revoked: bool = False
+        """It had not been handed to the pool when it was last looked at, and will not be."""
+        self.gone_at: float | None = None
+        """Monotonic time since which the worker does not have it any more."""
+
+    def __repr__(self) -> str:
+        return f"<Held {self.ticket.id} end={self.end} {self.job!r}>"
+
+    @property
+    def to_stop(self) -> bool:
+        """Whether somebody wants it to stop."""
+        return self.job.stop in STOPS
+
+    @property
+    def elsewhere(self) -> int | None:
+        """The pool process that runs it."""
+        pid: int | None = getattr(self.request, "worker_pid", None)
+        return None if self.here or pid == os.getpid() else pid
+
+    def tell(self, **news: Any) -> None:
+        """Report, and leave it to the task when to stop."""
+        with suppress(Cancelled):
+            self.job.report(**news)
+
+
+class Worker:
+    """One process of a worker: its main process, or one of its pool."""
+
+    def __init__(self, rules: Rules, link: Link, *, terminate: bool) -> None:
+        self._rules = rules
+        self._link = link
+        self._turn = Turn(terminate)
+        self._main: int | None = None
+        self._held: dict[str, Held] = {}
+        self._again: set[str] = set()
+        self._keeper = Keeper(rules.app)
+
+    def __repr__(self) -> str:
+        return f"<Worker held={len(self._held)} {self._link!r}>"
+
+    @property
+    def _in_pool(self) -> bool:
+        return self._main is not None and os.getpid() != self._main
+
+    def running(self) -> Ticket | None:
+        """The ticket of the task that this thread runs."""
+        held: Held | None = getattr(getattr(current_task, "request", None), _RUNS, None)
+        return None if held is None else held.ticket
+
+    def again(self, id: str) -> None:
+        """A task is published again from within itself."""
+        self._again.add(id)
+
+    # Life of the process
+
+    def begins(self, sender: Any = None, **_: Any) -> None:
+        """A worker is about to begin: ``worker_init``."""
+        self._main = os.getpid()
+        for task in sender.app.tasks.values():
+            if self._rules.wants(task.name):
+                instrument(task, self)
+        self._link.every(1.0, self._look)
+
+    def pool_process_begins(self, **_: Any) -> None:
+        """``worker_process_init``; in a pool without processes it is the main one that is told."""
+        if self._in_pool:
+            self._link.forked()
+            self._held, self._again, self._turn = {}, set(), Turn(self._turn.terminates)
+
+    def ends(self, **_: Any) -> None:
+        """``worker_shutdown``, ``worker_process_shutdown``: what it still has in hand goes back to the broker."""
+        for held in list(self._held.values()):
+            if held.end is None and not self._in_pool:
+                self._requeued(held, QUEUED)
+        self._link.close()
+
+    # A task in the main process
+
+    def received(self, request: Any = None, **_: Any) -> None:
+        """The worker has a task in hand: ``task_received``."""
+        ticket = self._ticket(request.name, request.id, request.request_dict.get(HEADER))
+        if ticket is None:
+            return
+        if (before := self._held.get(ticket.id)) is not None:  # delivered anew, after a connection was lost
+            leave(before.job)
+        held = Held(ticket, self._link.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
+        self._held[ticket.id] = held
+        place = {CONTEXT: RECEIVED, RECEIPT: held.receipt, "worker": str(request.hostname)}
+        held.tell(context=place, subtitle=f"begins at {request.eta:%Y-%m-%d %H:%M:%S %Z}" if request.eta else None)
+        held.job.on_stop(lambda reason: self._revoke(held, reason))
+
+    def _revoke(self, held: Held, reason: str) -> None:
+        if reason in STOPS:  # a pool process that runs it learns of it by itself
+            worker_state.revoked.add(held.ticket.id)
+
+    def revoked(self, request: Any = None, expired: bool = False, **_: Any) -> None:
+        """Celery does not run it, or no longer: ``task_revoked``."""
+        held = self._held.get(request.id)
+        if held is None:
+            ticket = self._ticket(request.task, request.id, getattr(request, HEADER, None))
+            if ticket is None:
+                return
+            held = Held(ticket, self._link.start(ticket, on_loss=OnLoss.STOP))
+        if expired:
+            self._ended(held, State.FAILED, "expired before it began", _rest(request))
+        else:
+            self._ended(held, State.CANCELLED, None, _rest(request))
+
+    def failed(self, request: Any, error: Exception) -> bool:
+        """See ``tasks.Observer``."""
+        held = self._held.get(request.id)
+        if held is None:
+            return False
+        if held.request is not request:  # it has come back before its former run was told of
+            if isinstance(error, Retry):
+                held.tell(**_retried(request, error))
+            return False
+        rest, died = _rest(request), isinstance(error, WorkerLostError)
+        if isinstance(error, Terminated) or (died and held.to_stop):
+            self._ended(held, State.CANCELLED, None, rest)
+            return True
+        if died and _runs_again(request.task):
+            self._requeued(held, "queued again, for its process died")
+        elif died:
+            self._ended(held, State.LOST, fitting.said(error), rest)
+        elif isinstance(error, Retry):
+            self._requeued(held, **_retried(request, error))
+        elif isinstance(error, Reject) and error.requeue:
+            self._requeued(held, QUEUED)
+        elif isinstance(error, Ignore):
+            self._ignored(held)
+        else:
+            self._ended(held, *_outcome(held, error), rest, at_once=False)
+        return False
+
+    def timed_out(self, request: Any, seconds: float) -> None:
+        """See ``tasks.Observer``."""
+        held = self._held.get(request.id)
+        if held is not None:
+            self._ended(held, State.FAILED, f"hard time limit ({seconds:g} s) exceeded", _rest(request))
+
+    def _ignored(self, held: Held) -> None:
+        if held.elsewhere or held.ticket.id in self._again:  # the pool process knows, or it has been replaced
+            self._requeued(held, QUEUED)
+        elif held.to_stop:
+            self._ended(held, State.CANCELLED, None, ())
+        else:
+            self._ended(held, State.SUCCEEDED, None, ())
+
+    def _requeued(self, held: Held, subtitle: str, context: Mapping[str, str] | None = None) -> None:
+        """It goes on, and not here: whoever has it next keeps it alive, and before that all do."""
+        self._forget(held)
+        place = {CONTEXT: QUEUED, RETURNED: held.receipt, **(context or {})}
+        self._link.hand_back(held.job, subtitle=subtitle, context=place)
+
+    def _ended(
+        self, held: Held, state: State, error: str | None, rest: Iterable[Ticket], *, at_once: bool = True
+    ) -> None:
+        """How it ended. ``rest``: what does not run now; ``at_once``: the pool process cannot say it."""
+        if held.end is not None:
+            return
+        held.end, held.gone_at = (state, error), time.monotonic()
+        for ticket in rest:
+            why = fitting.text(f"{NOT_RUN}{held.ticket.title} has {_WORDS[state]}", 500)
+            self._link.start(ticket).finish(State.FAILED, why)
+        if at_once or held.elsewhere is None:
+            self._say(held)
+
+    def _say(self, held: Held) -> None:
+        self._forget(held)
+        state, error = held.end or (State.SUCCEEDED, None)
+        if state is State.CANCELLED and not held.to_stop:  # revoked by Celery's own means
+            self._link.do(lambda client: _cancelled(client, held.job))
+        else:
+            held.job.finish(state, error)
+
+    def _forget(self, held: Held) -> None:
+        self._again.discard(held.ticket.id)
+        if self._held.get(held.ticket.id) is held:
+            del self._held[held.ticket.id]
+        if self._link.active.get(held.ticket.id) is held.job:
+            del self._link.active[held.ticket.id]
+
+    def _ticket(self, name: str, id: str, header: object) -> Ticket | None:
+        if not self._rules.wants(name):
+            return None
+        ticket = read(header)
+        return ticket if ticket is not None and ticket.id == id else self._rules.ticket(name, id)
+
+    # Where a task runs
+
+    def prerun(self, task_id: str = "", task: Any = None, **_: Any) -> None:
+        """It begins: ``task_prerun``."""
+        request = task.request
+        held = self._held.get(task_id)
+        if held is None and not request.is_eager:
+            ticket = self._ticket(task.name, task_id, getattr(request, HEADER, None))
+            if ticket is not None:
+                job = self._link.start(ticket, on_loss=OnLoss.CONTINUE, raise_on_cancel=True)
+                held = self._held[task_id] = Held(ticket, job)
+        if held is None:
+            return
+        held.here = True
+        setattr(request, _RUNS, held)
+        self._link.active[task_id] = held.job
+        held.inside = within(held.job)  # type: ignore[arg-type]
+        held.inside.__enter__()
+        held.tell(subtitle="", context={CONTEXT: RUNNING})
+        if self._in_pool:
+            self._turn.take(held.job, STOPS, held.ticket.grace)
+
+    def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
+        """It has returned, or raised: ``task_postrun``."""
+        self._turn.end()
+        held: Held | None = getattr(task.request, _RUNS, None)
+        if held is None or held.inside is None:
+            return
+        held.inside.__exit__(None, None, None)
+        held.inside = None
+        again = task_id in self._again
+        if not self._in_pool:
+            if state == "SUCCESS":
+                self._ended(held, State.SUCCEEDED, None, ())
+            return  # its request is told of all else
+        self._forget(held)
+        if state == "SUCCESS" or (state == "IGNORED" and not again):
+            held.job.finish()
+        elif state == "FAILURE":
+            held.job.finish(*_outcome(held, retval))
+        else:
+            leave(held.job)
+
+    def may_run(self, id: str) -> bool:
+        """See ``tasks.Observer``."""
+        held = self._held.get(id)
+        return held is None or not held.to_stop
+
+    def progressed(self, id: str, meta: Mapping[str, Any]) -> None:
+        """See ``tasks.Observer``."""
+        held = self._held.get(id)
+        if held is None:
+            return
+        texts = [str(meta[name]) for name in ("status", "message", "description") if meta.get(name)]
+        held.tell(
+            progress=_number(meta.get("percent", meta.get("progress"))),
+            completed=_number(meta.get("current", meta.get("done"))),
+            total=_number(meta.get("total")),
+            subtitle=texts[0] if texts else None,
+        )
+
+    # Now and then, in the main process
+
+    def _look(self, client: Client) -> None:
+        """What nobody tells us of: a task that succeeded in a pool process, or a pool process that has gone."""
+        now = time.monotonic()
+        for held in list(self._held.values()):
+            there = held.ticket.id in worker_state.requests
+            if held.gone_at is not None:
+                if held.job.over or now - held.gone_at > SETTLING:
+                    self._say(held)
+            elif held.elsewhere and not there:
+                held.gone_at = now
+            elif held.to_stop and (_is_gone(held.elsewhere) if held.elsewhere else self._never_runs(held)):
+                self._ended(held, State.CANCELLED, None, _rest(held.request))
+        self._keeper.look(client)
+
+    def _never_runs(self, held: Held) -> bool:
+        """Whether it has been revoked for a while and not been handed to the pool: it will not be any more."""
+        waits = not held.here and held.ticket.id in worker_state.revoked and held.request._apply_result is None
+        known, held.revoked = held.revoked, waits
+        return known and waits
+
+
+_WORDS = {State.FAILED: "failed", State.LOST: "been lost", State.CANCELLED: "been cancelled"}
+
+
+def _outcome(held: Held, error: object) -> tuple[State, str | None]:
+    if held.to_stop and isinstance(error, Cancelled):
+        return State.CANCELLED, None
+    return State.FAILED, fitting.said(error) if isinstance(error, BaseException) else str(error)
+
+
+def _runs_again(task: Any) -> bool:
+    return bool((task.acks_late and task.reject_on_worker_lost) or getattr(task, "retry_on_worker_lost", False))
+
+
+def _retried(request: Any, error: Retry) -> dict[str, Any]:
+    number = 1 + (request.request_dict.get("retries") or 0)
+    most = "" if request.task.max_retries is None else f" of {request.task.max_retries}"
+    why = "" if error.exc is None else f": {error.exc}"
+    return {"subtitle": f"retry {number}{most}{why}", "context": {"retries": str(number)}}
+
+
+def _rest(request: Any) -> list[Ticket]:
+    """The tasks on record that do not run unless this one succeeds."""
+    context = getattr(request, "_context", request)
+    chord = getattr(context, "chord", None)
+    found = leaves([*(getattr(context, "chain", None) or ()), *([chord] if chord else ())])
+    tickets = [read(((each.get("options") or {}).get("headers") or {}).get(HEADER)) for each in found]
+    return [ticket for ticket in tickets if ticket is not None]
+
+
+def _cancelled(client: Client, job: Job) -> bool:
+    """Celery was asked to revoke it, and not we: put the request on record before the end."""
+    if job.over or job.uuid is None:
+        return job.over
+    try:
+        client.activities.cancel(job.uuid)
+    except Unavailable:
+        raise
+    except HeadwayError:  # it has ended meanwhile
+        pass
+    job.finish(State.CANCELLED)
+    return True
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) else None
