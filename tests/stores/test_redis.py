@@ -22,7 +22,7 @@ from headway.stores import StoreError, open_store
 from headway.stores.redis import RedisStore
 from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
-from headway.testing.opened import Opened, ending
+from headway.testing.opened import Opened, ending, reporting
 from tests.certificates import self_signed
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
 
@@ -278,24 +278,62 @@ async def _away(*_: object, **__: object) -> None:
     raise OSError("asleep")
 
 
-async def test_what_ends_while_a_node_is_opened_is_not_taken_for_forgotten(
+async def test_a_node_that_is_opened_while_much_changes_begins_with_one_moment(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(server.url) as here:
         await here.run("a")
         activity = await here.start("b")
-        read = Records.ended
+        read = Records.live
+        ends: list[Activity] = []
 
-        async def slowly(self: Records, since: float, per_owner: int) -> list[Activity]:
-            found = await read(self, since, per_owner)
-            await here.end(activity)
+        async def slowly(self: Records) -> list[Activity]:
+            found = await read(self)
+            if not ends:
+                await here.start("c")
+                ends.append(await here.end(activity))
+                await here.commit(reporting(await here.start("d"), 40))
             return found
 
-        monkeypatch.setattr(Records, "ended", slowly)
+        monkeypatch.setattr(Records, "live", slowly)
         async with opened(server.url) as there:
             assert dict(there.snapshot.floors) == {}
+            found = {record.uuid: record for record in there.snapshot.activities}
+            assert [record.uuid for record in there.snapshot.activities] == ["a", "c", "b", "d"]
+            assert found["b"] == ends[0]
+            assert found["d"].started_revision < found["d"].revision
             await there.store.sync()
-            assert [record.uuid for record in there.published] == ["b"]
+            assert there.published == []
+
+
+async def test_a_start_is_not_hidden_by_what_changes_while_the_records_are_looked_at(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(server.url) as here, opened(server.url) as there:
+        read = Records.live
+        later: list[object] = []
+
+        async def slowly(self: Records) -> list[Activity]:
+            if not later:
+                later.append(await here.start("b"))
+                later.append(await here.commit(reporting(started, 40)))
+            return await read(self)
+
+        assert isinstance(there.store, RedisStore)
+        follow = there.store._journal._records.client.xread
+        there.store._journal._records.client.xread = _away  # it hears of nothing for a while
+        await asyncio.sleep(0)
+        started = await here.start("a")
+        monkeypatch.setattr(Records, "live", slowly)
+        await _caught_up(there.store, follow)
+        assert there.published[-1].uuid == "a"
+        assert {record.uuid: record.started_revision for record in there.published} == {"a": 1, "b": 2}
+        assert there.revisions == sorted(set(there.revisions))
+
+
+async def _caught_up(store: RedisStore, follow: object) -> None:
+    store._journal._records.client.xread = follow
+    await store.sync()
 
 
 async def test_what_others_write_is_dropped_and_counted(server: RedisServer) -> None:

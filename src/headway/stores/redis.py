@@ -25,8 +25,8 @@ from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.position import Position
-from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, examine, is_cluster, parse_address
-from headway.stores.redis_journal import BLOCK, Journal
+from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
+from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
 from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Records
 
 PACE = 0.2
@@ -191,7 +191,7 @@ class RedisStore:
 
     async def _take_up(self, undo: AsyncExitStack) -> Snapshot:
         client = self.address.client()
-        undo.push_async_callback(client.aclose)
+        undo.push_async_callback(close, client)
         cluster = await is_cluster(client)
         if cluster:
             client = self._connected(undo, cluster=True)
@@ -205,7 +205,7 @@ class RedisStore:
 
     def _connected(self, undo: AsyncExitStack, *, cluster: bool, timeout: float = TIMEOUT) -> Client:
         client = self.address.client(timeout=timeout, cluster=cluster)
-        undo.push_async_callback(client.aclose)
+        undo.push_async_callback(close, client)
         return client
 
     async def _snapshot(self) -> Snapshot:
@@ -216,14 +216,15 @@ class RedisStore:
                 "it was written by a newer release; install that one, or choose another namespace"
             )
         self._epoch, self._secret, self._losses = taken.epoch, taken.secret, taken.losses
-        live = await self._records.live()
-        ended = await self._records.ended(self._now() - TOMBSTONE_AGE, TOMBSTONES)
-        # What has changed since the history was taken up comes by the journal.
-        records = [record for record in (*live, *ended) if record.revision <= taken.revision]
-        records.sort(key=lambda record: record.revision)
-        self._position.advance(taken.revision)
+        since = self._now() - TOMBSTONE_AGE
+
+        async def look() -> list[Activity]:
+            return [*await self._records.live(), *await self._records.ended(since, TOMBSTONES)]
+
+        records, revision = await as_of_one_moment(self._records, look)
+        self._position.advance(revision)
         self._remember(records)
-        return Snapshot(taken.epoch, taken.secret, await self._records.floors(ended, taken.revision), records)
+        return Snapshot(taken.epoch, taken.secret, await self._records.floors(records, revision), records)
 
     def _tell(self, records: Sequence[Activity]) -> None:
         self._remember(records)

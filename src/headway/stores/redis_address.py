@@ -110,6 +110,14 @@ def _host(text: str, port: int) -> tuple[str, int]:
         raise StoreError(f"{text!r} is not HOST:PORT: {error}") from None
 
 
+async def close(client: Client) -> None:
+    """Close all connections of a client, those to sentinels, too, which redis-py leaves to whoever named them."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in () if manager is None else manager.sentinels:
+        await sentinel.aclose()
+
+
 async def is_cluster(client: Client) -> bool:
     """Whether the server is one of a cluster."""
     told: Mapping[str, Any] = await client.info("cluster")

@@ -66,20 +66,21 @@ class Journal:
     async def _read(self) -> None:
         position, key = self._position.revision, self._records.journal
         for _, entries in await self._records.client.xread({key: f"{position}-0"}, count=ENTRIES, block=BLOCK) or ():
-            revisions = [_revision(id) for id, _ in entries]
-            if revisions == list(range(position + 1, position + 1 + len(revisions))):
-                self._tell((self._records.read(fields.get(b"record")) for _, fields in entries), revisions[-1])
+            if _follow_on(position, [id for id, _ in entries]):
+                found = (self._records.read(fields.get(b"record")) for _, fields in entries)
+                self._tell(found, position + len(entries))
             else:
                 await self._catch_up()
 
     async def _catch_up(self) -> None:
         """Tell of everything that has changed since, by looking at the records."""
-        before, newest = self._position.revision, await self._records.revision()
-        records = [*await self._records.live(), *await self._records.ended_after(before)]
-        # What has changed again since then is in the journal.
-        missed = {record.uuid: record for record in records if before < record.revision <= newest}
-        in_order: list[Activity] = sorted(missed.values(), key=lambda record: record.revision)
-        self._tell(in_order, newest)
+        before = self._position.revision
+
+        async def look() -> list[Activity]:
+            return [*await self._records.live(), *await self._records.ended_after(before)]
+
+        found, newest = await as_of_one_moment(self._records, look)
+        self._tell((record for record in found if record.revision > before), newest)
 
     def _tell(self, records: Iterable[Activity | None], revision: int) -> None:
         told: Sequence[Activity] = [record for record in records if record is not None]
@@ -92,7 +93,28 @@ class Journal:
         _log.warning("the store can be reached again")
 
 
-def _revision(id: bytes) -> int:
-    """Of an entry; -1 for what is none of ours."""
-    revision, _, rest = id.partition(b"-")
-    return int(revision) if rest == b"0" and revision.isdigit() else -1
+async def as_of_one_moment(
+    records: Records, look: Callable[[], Awaitable[Iterable[Activity]]]
+) -> tuple[list[Activity], int]:
+    """What a look at many records finds, as it all stood at one revision, by ascending revision; and which that is.
+
+    They change while they are looked at, and a record that is newer than the rest must not hide when it began. What the
+    journal tells of that time brings all to the same moment.
+    """
+    while True:
+        began = await records.revision()
+        found = {record.uuid: record for record in await look()}
+        wanted = max((record.revision for record in found.values()), default=0)
+        ids, changed = await records.entries(began, ENTRIES)
+        if began + len(ids) >= wanted and _follow_on(began, ids):
+            found.update((record.uuid, record) for record in changed)
+            return sorted(found.values(), key=_place), began + len(ids)
+
+
+def _place(record: Activity) -> int:
+    return record.revision
+
+
+def _follow_on(revision: int, ids: Sequence[bytes]) -> bool:
+    """Whether these entries are all that follow on a revision: nothing between has been trimmed, or is not ours."""
+    return list(ids) == [b"%d-0" % number for number in range(revision + 1, revision + 1 + len(ids))]

@@ -158,6 +158,18 @@ class Records:
             uuids += await self.client.zrangebyscore(self._history + owner, f"({revision}", "+inf")
         return await self.many(uuids)
 
+    async def entries(self, after: int, page: int) -> tuple[list[bytes], list[Activity]]:
+        """The journal after a revision: the ids of its entries, and the records in them. ``page``: how many at once."""
+        ids: list[bytes] = []
+        records: list[Activity] = []
+        while found := await self.client.xrange(
+            self.journal, f"({ids[-1].decode() if ids else f'{after}-0'}", "+", page
+        ):
+            ids += [id for id, _ in found]
+            read = (self.read(fields.get(b"record")) for _, fields in found)
+            records += [record for record in read if record is not None]
+        return ids, records
+
     async def floors(self, kept: Collection[Activity], revision: int) -> dict[int, int]:
         """Per owner, the newest revision that is gone or not among the ended ones that are kept; of those up to
         ``revision``, for others may have ended while these were read.

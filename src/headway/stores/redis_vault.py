@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 
 from headway.core.errors import Unavailable
-from headway.stores.redis_address import TROUBLE, Address, is_cluster, parse_address
+from headway.stores.redis_address import TROUBLE, Address, close, is_cluster, parse_address
 from headway.stores.redis_records import Script
 
 LAPSE = 10.0
@@ -64,7 +64,7 @@ class RedisVault:
     async def close(self) -> None:
         """See ``Vault.close``."""
         if self._client is not None:
-            await self._client.aclose()
+            await close(self._client)
             self._client = None
 
     async def _asked(self, question: Any) -> Any:
@@ -77,7 +77,7 @@ class RedisVault:
         if self._client is None:
             client = self.address.client()
             if await is_cluster(client):
-                await client.aclose()
+                await close(client)
                 client = self.address.client(cluster=True)
             self._client = client
         return self._client
