@@ -92,16 +92,16 @@ def writes_are_not_compared(patch: pytest.MonkeyPatch) -> None:
             return False
 
     patch.setattr(live, "asyncio", SimpleNamespace(Lock=Open, Event=asyncio.Event))
-    patch.setattr(Activity, "fence", property(lambda self: "any"))
+    patch.setattr(Write, "holds", lambda self, current: (current is None) is (self.expected is None))
 
 
 def the_dead_are_not_given_up(patch: pytest.MonkeyPatch) -> None:
     """What ran in a process that died stays as it was."""
 
-    async def nothing(self: liveness.Liveness) -> None:
-        return
+    async def nobody(self: liveness.Liveness) -> Sequence[Awaitable[object]]:
+        return ()
 
-    patch.setattr(liveness.Liveness, "_give_up_the_dead", nothing)
+    patch.setattr(liveness.Liveness, "_dead", nobody)
 
 
 def the_dead_are_forgotten(patch: pytest.MonkeyPatch) -> None:
