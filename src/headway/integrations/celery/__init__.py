@@ -26,6 +26,7 @@ from headway.client.jobs.news import fitted_type
 from headway.client.options import URL_VARIABLE
 from headway.context import current
 from headway.hub import Activities
+from headway.integrations.celery.keeper import Keeper
 from headway.integrations.celery.link import Link
 from headway.integrations.celery.publishing import Embedded, Publishing, Rules
 from headway.integrations.celery.worker import Worker
@@ -75,9 +76,11 @@ def track(
     embedded = None if activities is None else Embedded(activities)
     known = url is not None or URL_VARIABLE in os.environ
     publishing = Publishing(rules, link if known else None, embedded, worker.running, worker.again)
+    publishing.keep = Keeper(rules.app).keep
 
     def begins(**options: Any) -> None:
-        publishing.link, publishing.embedded = link, None  # a worker reports to the server, whatever it imports
+        # A worker reports to the server, whatever it imports.
+        publishing.link, publishing.embedded, publishing.keep = link, None, None
         worker.begins(**options)
 
     for signal, receiver in (

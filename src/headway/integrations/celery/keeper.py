@@ -56,6 +56,14 @@ class Keeper:
             self._told = now
             _keep(client, [row.uuid for row in (*waiting, *canvases) if row.uuid not in ended])
 
+    def keep(self, client: Client) -> None:
+        """Say that what lies in the broker lives; for those who publish, now and then."""
+        rows = (*self._rows(client, QUEUED), *self._rows(client, CANVAS))
+        _keep(
+            client,
+            [row.uuid for row in rows if (row.context or {})[CONTEXT] == CANVAS or lies_in_broker(row.context or {})],
+        )
+
     def _revoke(self, client: Client, rows: list[Row], now: float) -> None:
         self._cancelling = {row.uuid: self._cancelling.get(row.uuid, now) for row in rows}
         for row in rows:

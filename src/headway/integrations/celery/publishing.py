@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from headway.admission import uuid_of
-from headway.client import calls
+from headway.client import Client, calls
 from headway.client.jobs.news import fitted
 from headway.context import current
 from headway.core.activity import State
@@ -125,6 +126,9 @@ class Publishing:
         self._rules = rules
         self.link: Link | None = link
         self.embedded: Embedded | None = embedded
+        self.keep: Callable[[Client], None] | None = None
+        """What a process that only publishes does now and then; workers look after more."""
+        self._keeps: int | None = None
         self._running = running
         self._again = again
         self._roots: dict[str, Ticket] = {}
@@ -207,6 +211,9 @@ class Publishing:
         if self.embedded is not None:
             self.embedded.announce(ticket)
         elif self.link is not None:
+            if self.keep is not None and self._keeps != os.getpid():
+                self._keeps = os.getpid()
+                self.link.every(SIGN_OF_LIFE, self.keep)
             self.link.announce(ticket)
 
     def _whole(self) -> Ticket | str | None:

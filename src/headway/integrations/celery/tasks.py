@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from celery.exceptions import Ignore
 from celery.utils.imports import symbol_by_name
 
+from headway.core.errors import Cancelled
+
 
 class Observer(Protocol):
     """Whom it is told."""
@@ -55,10 +57,16 @@ def _looking(task: Any, run: Any, observer: Observer) -> Any:
     @functools.wraps(run)
     def looked(*args: Any, **kwargs: Any) -> Any:
         id = task.request.id
-        if id is not None and not task.request.called_directly and not observer.may_run(id):
-            task.backend.mark_as_revoked(id, "revoked", request=task.request)
-            raise Ignore
-        return run(*args, **kwargs)
+        if id is None or task.request.called_directly:
+            return run(*args, **kwargs)
+        try:
+            if observer.may_run(id):
+                return run(*args, **kwargs)
+        except Cancelled:
+            if observer.may_run(id):  # of something else, that it has waited for
+                raise
+        task.backend.mark_as_revoked(id, "cancelled", request=task.request)
+        raise Ignore
 
     return looked
 

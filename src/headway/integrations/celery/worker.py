@@ -13,18 +13,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
 from typing import Any
-from uuid import uuid4
 
 import celery.worker.state as worker_state
 from billiard.exceptions import Terminated, WorkerLostError
 from celery import current_task
 from celery.exceptions import Ignore, Reject, Retry
 
-from headway.client import Client, Job, OnLoss, State
+from headway.client import Client, OnLoss, State
 from headway.context import within
-from headway.core.errors import Cancelled, HeadwayError, Unavailable
+from headway.integrations.celery.held import (
+    RUNS,
+    STOPS,
+    WORDS,
+    Held,
+    cancelled,
+    followers,
+    is_gone,
+    number,
+    outcome,
+    retried,
+    runs_again,
+)
 from headway.integrations.celery.keeper import Keeper
 from headway.integrations.celery.link import Link, leave
 from headway.integrations.celery.publishing import Rules
@@ -39,7 +49,6 @@ from headway.integrations.celery.ticket import (
     RETURNED,
     RUNNING,
     Ticket,
-    leaves,
     read,
 )
 from headway.integrations.celery.turn import Turn
@@ -47,48 +56,6 @@ from headway.wire import fitting
 
 SETTLING = 2.0
 """Seconds that a pool process has to tell how its task ended, before the main process does."""
-
-STOPS = ("cancel_requested", "abandoned")
-"""Why a task is to stop. That its record is lost is no reason: tasks run unharmed."""
-
-_RUNS = "_headway"
-"""Where Celery's own record of a run has ours: the same task may be here twice, when it is tried again."""
-
-
-class Held:
-    """A task that this process has in hand."""
-
-    def __init__(self, ticket: Ticket, job: Job, request: Any = None) -> None:
-        self.ticket, self.job, self.request = ticket, job, request
-        self.receipt: str = uuid4().hex[:12]
-        self.inside: AbstractContextManager[None] | None = None
-        self.here: bool = False
-        """It runs in this process, or has."""
-        self.end: tuple[State, str | None] | None = None
-        """How it ended, as the main process sees it."""
-        self.revoked: bool = False
-        """It had not been handed to the pool when it was last looked at, and will not be."""
-        self.gone_at: float | None = None
-        """Monotonic time since which the worker does not have it any more."""
-
-    def __repr__(self) -> str:
-        return f"<Held {self.ticket.id} end={self.end} {self.job!r}>"
-
-    @property
-    def to_stop(self) -> bool:
-        """Whether somebody wants it to stop."""
-        return self.job.stop in STOPS
-
-    @property
-    def elsewhere(self) -> int | None:
-        """The pool process that runs it."""
-        pid: int | None = getattr(self.request, "worker_pid", None)
-        return None if self.here or pid == os.getpid() else pid
-
-    def tell(self, **news: Any) -> None:
-        """Report, and leave it to the task when to stop."""
-        with suppress(Cancelled):
-            self.job.report(**news)
 
 
 class Worker:
@@ -112,7 +79,7 @@ class Worker:
 
     def running(self) -> Ticket | None:
         """The ticket of the task that this thread runs."""
-        held: Held | None = getattr(getattr(current_task, "request", None), _RUNS, None)
+        held: Held | None = getattr(getattr(current_task, "request", None), RUNS, None)
         return None if held is None else held.ticket
 
     def again(self, id: str) -> None:
@@ -170,9 +137,9 @@ class Worker:
                 return
             held = Held(ticket, self._link.start(ticket, on_loss=OnLoss.STOP))
         if expired:
-            self._ended(held, State.FAILED, "expired before it began", _rest(request))
+            self._ended(held, State.FAILED, "expired before it began", followers(request))
         else:
-            self._ended(held, State.CANCELLED, None, _rest(request))
+            self._ended(held, State.CANCELLED, None, followers(request))
 
     def failed(self, request: Any, error: Exception) -> bool:
         """See ``tasks.Observer``."""
@@ -181,37 +148,37 @@ class Worker:
             return False
         if held.request is not request:  # it has come back before its former run was told of
             if isinstance(error, Retry):
-                held.tell(**_retried(request, error))
+                held.tell(**retried(request, error))
             return False
-        rest, died = _rest(request), isinstance(error, WorkerLostError)
+        left, died = followers(request), isinstance(error, WorkerLostError)
         if isinstance(error, Terminated) or (died and held.to_stop):
-            self._ended(held, State.CANCELLED, None, rest)
+            self._ended(held, State.CANCELLED, None, left)
             return True
-        if died and _runs_again(request.task):
+        if died and runs_again(request.task):
             self._requeued(held, "queued again, for its process died")
         elif died:
-            self._ended(held, State.LOST, fitting.said(error), rest)
+            self._ended(held, State.LOST, fitting.said(error), left)
         elif isinstance(error, Retry):
-            self._requeued(held, **_retried(request, error))
+            self._requeued(held, **retried(request, error))
         elif isinstance(error, Reject) and error.requeue:
             self._requeued(held, QUEUED)
         elif isinstance(error, Ignore):
-            self._ignored(held)
+            self._ignored(held, left)
         else:
-            self._ended(held, *_outcome(held, error), rest, at_once=False)
+            self._ended(held, *outcome(held, error), left, at_once=False)
         return False
 
     def timed_out(self, request: Any, seconds: float) -> None:
         """See ``tasks.Observer``."""
         held = self._held.get(request.id)
         if held is not None:
-            self._ended(held, State.FAILED, f"hard time limit ({seconds:g} s) exceeded", _rest(request))
+            self._ended(held, State.FAILED, f"hard time limit ({seconds:g} s) exceeded", followers(request))
 
-    def _ignored(self, held: Held) -> None:
-        if held.elsewhere or held.ticket.id in self._again:  # the pool process knows, or it has been replaced
+    def _ignored(self, held: Held, rest: Iterable[Ticket]) -> None:
+        if held.to_stop or held.ticket.id in worker_state.revoked:
+            self._ended(held, State.CANCELLED, None, rest, at_once=False)
+        elif held.elsewhere or held.ticket.id in self._again:  # the pool process knows, or it has been replaced
             self._requeued(held, QUEUED)
-        elif held.to_stop:
-            self._ended(held, State.CANCELLED, None, ())
         else:
             self._ended(held, State.SUCCEEDED, None, ())
 
@@ -229,7 +196,7 @@ class Worker:
             return
         held.end, held.gone_at = (state, error), time.monotonic()
         for ticket in rest:
-            why = fitting.text(f"{NOT_RUN}{held.ticket.title} has {_WORDS[state]}", 500)
+            why = fitting.text(f"{NOT_RUN}{held.ticket.title} has {WORDS[state]}", 500)
             self._link.start(ticket).finish(State.FAILED, why)
         if at_once or held.elsewhere is None:
             self._say(held)
@@ -238,7 +205,7 @@ class Worker:
         self._forget(held)
         state, error = held.end or (State.SUCCEEDED, None)
         if state is State.CANCELLED and not held.to_stop:  # revoked by Celery's own means
-            self._link.do(lambda client: _cancelled(client, held.job))
+            self._link.do(lambda client: cancelled(client, held.job))
         else:
             held.job.finish(state, error)
 
@@ -261,15 +228,16 @@ class Worker:
         """It begins: ``task_prerun``."""
         request = task.request
         held = self._held.get(task_id)
-        if held is None and not request.is_eager:
-            ticket = self._ticket(task.name, task_id, getattr(request, HEADER, None))
-            if ticket is not None:
-                job = self._link.start(ticket, on_loss=OnLoss.CONTINUE, raise_on_cancel=True)
-                held = self._held[task_id] = Held(ticket, job)
-        if held is None:
+        if request.is_eager:
             return
+        if held is None or (held.job.over and not held.to_stop):  # its record has been lost while nobody was there
+            ticket = self._ticket(task.name, task_id, getattr(request, HEADER, None))
+            if ticket is None:
+                return
+            job = self._link.start(ticket, on_loss=OnLoss.CONTINUE, raise_on_cancel=True)
+            held = self._held[task_id] = Held(ticket, job, None if held is None else held.request)
         held.here = True
-        setattr(request, _RUNS, held)
+        setattr(request, RUNS, held)
         self._link.active[task_id] = held.job
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
@@ -280,7 +248,7 @@ class Worker:
     def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
         """It has returned, or raised: ``task_postrun``."""
         self._turn.end()
-        held: Held | None = getattr(task.request, _RUNS, None)
+        held: Held | None = getattr(task.request, RUNS, None)
         if held is None or held.inside is None:
             return
         held.inside.__exit__(None, None, None)
@@ -291,28 +259,32 @@ class Worker:
                 self._ended(held, State.SUCCEEDED, None, ())
             return  # its request is told of all else
         self._forget(held)
-        if state == "SUCCESS" or (state == "IGNORED" and not again):
+        if state == "IGNORED" and held.to_stop:
+            held.job.finish(State.CANCELLED)
+        elif state == "SUCCESS" or (state == "IGNORED" and not again):
             held.job.finish()
         elif state == "FAILURE":
-            held.job.finish(*_outcome(held, retval))
+            held.job.finish(*outcome(held, retval))
         else:
             leave(held.job)
 
     def may_run(self, id: str) -> bool:
         """See ``tasks.Observer``."""
+        # Celery itself looks at what is revoked only before a task goes to the pool, which may be long before it begins.
         held = self._held.get(id)
-        return held is None or not held.to_stop
+        return id not in worker_state.revoked and (held is None or not held.to_stop)
 
     def progressed(self, id: str, meta: Mapping[str, Any]) -> None:
         """See ``tasks.Observer``."""
         held = self._held.get(id)
         if held is None:
             return
+        # Raises ``Cancelled`` once it is to stop.
         texts = [str(meta[name]) for name in ("status", "message", "description") if meta.get(name)]
-        held.tell(
-            progress=_number(meta.get("percent", meta.get("progress"))),
-            completed=_number(meta.get("current", meta.get("done"))),
-            total=_number(meta.get("total")),
+        held.job.report(
+            progress=number(meta.get("percent", meta.get("progress"))),
+            completed=number(meta.get("current", meta.get("done"))),
+            total=number(meta.get("total")),
             subtitle=texts[0] if texts else None,
         )
 
@@ -328,8 +300,8 @@ class Worker:
                     self._say(held)
             elif held.elsewhere and not there:
                 held.gone_at = now
-            elif held.to_stop and (_is_gone(held.elsewhere) if held.elsewhere else self._never_runs(held)):
-                self._ended(held, State.CANCELLED, None, _rest(held.request))
+            elif held.to_stop and (is_gone(held.elsewhere) if held.elsewhere else self._never_runs(held)):
+                self._ended(held, State.CANCELLED, None, followers(held.request))
         self._keeper.look(client)
 
     def _never_runs(self, held: Held) -> bool:
@@ -337,60 +309,3 @@ class Worker:
         waits = not held.here and held.ticket.id in worker_state.revoked and held.request._apply_result is None
         known, held.revoked = held.revoked, waits
         return known and waits
-
-
-_WORDS = {State.FAILED: "failed", State.LOST: "been lost", State.CANCELLED: "been cancelled"}
-
-
-def _outcome(held: Held, error: object) -> tuple[State, str | None]:
-    if held.to_stop and isinstance(error, Cancelled):
-        return State.CANCELLED, None
-    return State.FAILED, fitting.said(error) if isinstance(error, BaseException) else str(error)
-
-
-def _runs_again(task: Any) -> bool:
-    return bool((task.acks_late and task.reject_on_worker_lost) or getattr(task, "retry_on_worker_lost", False))
-
-
-def _retried(request: Any, error: Retry) -> dict[str, Any]:
-    number = 1 + (request.request_dict.get("retries") or 0)
-    most = "" if request.task.max_retries is None else f" of {request.task.max_retries}"
-    why = "" if error.exc is None else f": {error.exc}"
-    return {"subtitle": f"retry {number}{most}{why}", "context": {"retries": str(number)}}
-
-
-def _rest(request: Any) -> list[Ticket]:
-    """The tasks on record that do not run unless this one succeeds."""
-    context = getattr(request, "_context", request)
-    chord = getattr(context, "chord", None)
-    found = leaves([*(getattr(context, "chain", None) or ()), *([chord] if chord else ())])
-    tickets = [read(((each.get("options") or {}).get("headers") or {}).get(HEADER)) for each in found]
-    return [ticket for ticket in tickets if ticket is not None]
-
-
-def _cancelled(client: Client, job: Job) -> bool:
-    """Celery was asked to revoke it, and not we: put the request on record before the end."""
-    if job.over or job.uuid is None:
-        return job.over
-    try:
-        client.activities.cancel(job.uuid)
-    except Unavailable:
-        raise
-    except HeadwayError:  # it has ended meanwhile
-        pass
-    job.finish(State.CANCELLED)
-    return True
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) else None
