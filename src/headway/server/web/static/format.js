@@ -42,9 +42,10 @@ export function rate(row) {
   return "";
 }
 
-/** A length of time: "4.2 s", "3:07", "2 h 05", "3 d 4 h". */
+/** A length of time: "40 ms", "4.2 s", "3:07", "2 h 05", "3 d 4 h". */
 export function span(seconds) {
   const whole = Math.max(0, Math.round(seconds));
+  if (seconds > 0 && seconds < 0.095) return `${Math.ceil(seconds * 1000)} ms`;
   if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
