@@ -433,3 +433,25 @@ async def test_keys_and_values_of_any_server_are_shown_as_text(page: Page) -> No
       return [detail.element.querySelectorAll('img').length, detail.element.textContent.split('<img').length - 1];
     """
     assert await run(page, "detail", body, odd) == [0, 5]
+
+
+async def test_a_stream_says_when_its_server_is_without_its_store(page: Page) -> None:
+    body = """
+      const real = globalThis.EventSource;
+      const listeners = {};
+      globalThis.EventSource = class {
+        addEventListener(type, listener) { listeners[type] = listener; }
+        close() {}
+      };
+      try {
+        const states = [];
+        const stream = new m.Stream({ url: () => "" });
+        stream.addEventListener("connection", (event) => states.push(event.detail.state));
+        stream.open();
+        const away = '{"degraded":true}';
+        for (const data of ["{}", away, away, "{}"]) listeners.ping({ data, lastEventId: "" });
+        stream.close();
+        return states;
+      } finally { globalThis.EventSource = real; }
+    """
+    assert await run(page, "stream", body) == ["live", "degraded", "live"]

@@ -39,6 +39,7 @@ const page = {
     tellConnection();
     if (state.state === "refused") begin();
     else if (state.state === "lost") page.announce("The connection is lost; trying again.");
+    else if (state.state === "degraded") page.announce("The server cannot reach its store: what is shown may be old.");
     else if (before === "lost" && state.state === "live") page.announce("Live again.");
     if (state.state === "lost" || before === "lost") sameUser();
   },
@@ -59,7 +60,7 @@ async function sameUser() {
 function tellConnection() {
   const seconds = Math.round((Date.now() - linked.since) / 1000);
   const ago = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-  const words = { live: "live", connecting: "connecting…", lost: `not live for ${ago}, trying again`, refused: "signed out", over: "ended", gone: "" };
+  const words = { live: "live", connecting: "connecting…", degraded: `the server is without its store for ${ago}`, lost: `not live for ${ago}, trying again`, refused: "signed out", over: "ended", gone: "" };
   connection.dataset.state = linked.state;
   const word = user || guest ? words[linked.state] : "";
   if (connection.textContent !== word) connection.textContent = word;

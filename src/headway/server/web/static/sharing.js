@@ -101,7 +101,7 @@ export class SharedStream extends EventTarget {
     const { state, since } = this.#stream;
     const data = { MediaContainer: { Activity: [...this.#rows.values()] } };
     this.#queue({ type: "connection", detail: { state, since } });
-    if (state === "live") this.#queue({ type: "notification", detail: { type: "snapshot", data } });
+    if (state === "live" || state === "degraded") this.#queue({ type: "notification", detail: { type: "snapshot", data } });
   }
 
   #remember({ type, data }) {

@@ -5,7 +5,8 @@ const LONGEST = 30_000;
 
 /**
  * Dispatches `notification` (detail: {type, data}) and `connection` (detail: {state, since}); `state` is `connecting`,
- * `live`, `lost` or `refused`, `since` the milliseconds since the epoch when it began.
+ * `live`, `degraded` (the server answers, and cannot reach the store that it shares with others), `lost` or `refused`,
+ * `since` the milliseconds since the epoch when it began.
  */
 export class Stream extends EventTarget {
   #api;
@@ -16,6 +17,7 @@ export class Stream extends EventTarget {
   #timer = 0;
   #watchdog = 0;
   #failures = 0;
+  #degraded = false;
   state = "connecting";
   since = Date.now();
 
@@ -50,7 +52,8 @@ export class Stream extends EventTarget {
     this.#heard = Date.now();
     this.#failures = 0;
     if (event.lastEventId) this.#cursor = event.lastEventId;
-    this.#become("live");
+    if (type === "ping") this.#degraded = JSON.parse(event.data).degraded === true;
+    this.#become(this.#degraded ? "degraded" : "live");
     if (type === "activity" || type === "snapshot") {
       this.dispatchEvent(new CustomEvent("notification", { detail: { type, data: JSON.parse(event.data) } }));
     }
