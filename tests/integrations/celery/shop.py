@@ -4,6 +4,7 @@
 # mypy: disable-error-code="import-untyped,no-untyped-def,untyped-decorator"
 
 import os
+import random
 import time
 
 import redis
@@ -19,6 +20,7 @@ LEASE = 10.0
 
 app = Celery("shop", broker=BROKER, backend=RESULTS)
 app.conf.task_default_queue = os.environ.get("SHOP_QUEUE", "celery")
+app.conf.result_backend_thread_safe = True  # else each thread has one, and nobody closes it
 app.conf.worker_lost_wait = 0.5
 app.conf.worker_prefetch_multiplier = 4
 app.conf.broker_connection_retry_on_startup = True
@@ -90,3 +92,8 @@ def look(seconds):
 @app.task
 def order(seconds):
     nap.delay(seconds, "part")
+
+
+@app.task
+def short():
+    time.sleep(random.uniform(0.0, 0.15))

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from headway.client import Client, Row
+from headway.client import Client, NotFound, Row
 from tests.examples.site import DEADLINE, ROOT, until
 
 SHOP = "tests.integrations.celery.shop"
@@ -108,9 +108,37 @@ class Shop:
         assert row.ended_at is not None, row
         return row
 
+    def whole(self, id: str) -> Row:
+        """What a task has been part of, once that has ended."""
+        parent = self.row(id).parent
+        assert parent is not None
+        return self.client.activities.wait(parent, DEADLINE)
+
     def parts(self, uuid: str) -> list[Row]:
         """What has been part of it."""
         return self.client.activities.history(parent=uuid, limit=100).rows
+
+    def find_live(self, **context: str) -> list[Row]:
+        """Those that have not ended."""
+        return self.client.activities.list(context=context).rows
+
+    def cancel(self, uuid: str) -> None:
+        """Ask it to stop, unless it has ended meanwhile."""
+        with suppress(NotFound):
+            self.client.activities.cancel(uuid)
+
+    def run(self, program: str, environment: Mapping[str, str]) -> str:
+        """What a program prints that publishes tasks."""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=True,
+        )
+        return done.stdout
 
     def notes(self) -> list[str]:
         """What tasks have left word of."""

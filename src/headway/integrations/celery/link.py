@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -63,6 +64,7 @@ class Link:
         self._roots: OrderedDict[str, Job] = OrderedDict()
         self.active: dict[str, Job] = {}
         """The jobs that run in this process, by the id of the task."""
+        self._at_exit = False
         self._rounds: list[tuple[float, Callable[[Client], None]]] = []
 
     def forked(self) -> None:
@@ -111,6 +113,9 @@ class Link:
             return job
 
     def _await_record(self, job: Job) -> None:
+        if not self._at_exit:  # after the sender's own, so that this comes first
+            self._at_exit = True
+            atexit.register(self._leave_all)
         self._pending.append((job, time.monotonic()))
         if len(self._pending) > MAX_PENDING:
             leave(self._pending.popleft()[0])
@@ -209,11 +214,16 @@ class Link:
             self._told = True
             _log.warning("tasks run, and are not shown until this changes: %s", error.message)
 
+    def _leave_all(self) -> None:
+        """Who has published a task and ends is no reason for its end."""
+        if self._pid == os.getpid():
+            for job, _ in list(self._pending):
+                leave(job)
+
     def close(self) -> None:
         """Deliver what is still to be said."""
         if self._made is not None and self._pid == os.getpid():
-            for job, _ in list(self._pending):
-                leave(job)
+            self._leave_all()
             for chore, _ in list(self._chores):
                 self._safely(chore)
             made, self._made = self._made, None

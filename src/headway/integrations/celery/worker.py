@@ -105,7 +105,11 @@ class Worker:
     def ends(self, **_: Any) -> None:
         """``worker_shutdown``, ``worker_process_shutdown``: what it still has in hand goes back to the broker."""
         for held in list(self._held.values()):
-            if held.end is None and not self._in_pool:
+            if held.end is not None or self._in_pool:
+                continue
+            if held.elsewhere and held.ticket.id not in worker_state.requests:  # it has run
+                leave(held.job)
+            else:
                 self._requeued(held, QUEUED)
         self._link.close()
 
@@ -270,7 +274,7 @@ class Worker:
 
     def may_run(self, id: str) -> bool:
         """See ``tasks.Observer``."""
-        # Celery itself looks at what is revoked only before a task goes to the pool, which may be long before it begins.
+        # Celery itself looks at what is revoked only before a task goes to the pool: that may be long before it begins.
         held = self._held.get(id)
         return id not in worker_state.revoked and (held is None or not held.to_stop)
 
