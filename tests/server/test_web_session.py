@@ -22,7 +22,7 @@ from headway.server.identity.accounts import Accounts
 from headway.server.identity.attempts import BURST
 from headway.server.identity.grants import Grants
 from headway.server.identity.identities import Identities
-from headway.server.identity.store import SESSION_LIFETIME
+from headway.server.identity.sessions import SESSION_LIFETIME
 from headway.server.serve import TlsFiles
 from headway.server.service import Service
 from headway.testing.asgi import asgi_request

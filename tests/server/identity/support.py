@@ -1,10 +1,13 @@
 """What the tests of identity share."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+
+from headway.server.identity.database import VERSION
 
 NOW = 1_000_000.0
 CLI = (sys.executable, "-c", "from headway.cli.token import token; token()")
@@ -17,6 +20,13 @@ CHANGES = [
     ("revoked_at = 5", "revoked_at = NULL"),
 ]
 """What becomes of a user's token, in SQL, each with what undoes it: what came of the token is to end with it."""
+
+
+def outgrow(db: sqlite3.Connection, *, oldest: int) -> None:
+    """Make the tables those of the next release, which programs can use that know the version ``oldest``."""
+    db.execute("ALTER TABLE users ADD COLUMN later TEXT NOT NULL DEFAULT 'then'")
+    db.execute("UPDATE compatibility SET oldest = ?", (oldest,))
+    db.execute(f"PRAGMA user_version = {VERSION + 1}")
 
 
 class FakeClock:

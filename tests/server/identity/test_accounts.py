@@ -16,8 +16,9 @@ from headway.server.identity.accounts import TOKENS_PER_USER, Accounts
 from headway.server.identity.grants import Grant, Grants
 from headway.server.identity.identities import Identities
 from headway.server.identity.links import LIFETIME
+from headway.server.identity.sessions import SESSION_LIFETIME
 from headway.server.identity.shares import SHARE_LIFETIME
-from headway.server.identity.store import DAY, SESSION_LIFETIME, TokenStore
+from headway.server.identity.store import DAY, TokenStore
 from tests.server.identity.support import FakeClock, eventually
 
 HERE = "127.0.0.1"
@@ -68,7 +69,7 @@ async def test_a_session_never_outlives_its_token(
 
 
 async def test_an_old_link_opens_nothing(accounts: Accounts, admin: Grant, clock: FakeClock) -> None:
-    code, link = accounts.make_link(admin)
+    code, link = await accounts.make_link(admin)
     assert link.expires_at == clock.time + LIFETIME
     clock.time += LIFETIME
     with pytest.raises(NotAuthenticated):
@@ -76,7 +77,7 @@ async def test_an_old_link_opens_nothing(accounts: Accounts, admin: Grant, clock
 
 
 async def test_a_link_of_a_token_that_was_revoked_opens_nothing(accounts: Accounts, admin: Grant) -> None:
-    code, _ = accounts.make_link(admin)
+    code, _ = await accounts.make_link(admin)
     await accounts.revoke(admin, admin.token)
     with pytest.raises(NotAuthenticated):
         await accounts.log_in(HERE, link=code)
@@ -180,7 +181,7 @@ async def test_a_guest_shares_nothing_and_ends_nothing(
 async def test_who_comes_with_somebody_else_s_token_makes_nothing(accounts: Accounts) -> None:
     signed = Grant(Principal(2, Role.ADMIN), expires_at=3_000_000_000.0)
     with pytest.raises(NotAllowed, match="signed"):
-        accounts.make_link(signed)
+        await accounts.make_link(signed)
     with pytest.raises(NotAllowed, match="signed"):
         await accounts.create(signed, role=Role.READER, label="", lifetime=None, user=None)
     with pytest.raises(NotAllowed, match="signed"):

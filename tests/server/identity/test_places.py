@@ -18,7 +18,7 @@ from headway.server.identity.database import VERSION
 from headway.server.identity.places import SharedPlace
 from headway.server.identity.store import TokenStore
 from headway.stores import open_document
-from tests.server.identity.support import NOW
+from tests.server.identity.support import NOW, outgrow
 from tests.stores.redis_servers import RedisServer, redis_server
 
 Opening = Callable[[str], TokenStore]
@@ -148,17 +148,36 @@ def test_an_older_version_is_kept_and_brought_up_and_a_newer_one_left_alone(
     store = node("a")
     assert isinstance(store.place, SharedPlace)
     with store.place.writing() as db:
-        db.execute("DROP TRIGGER shares_end_with_token")
-        db.execute("DROP TABLE shares")
+        db.execute("DROP TABLE compatibility")
         db.execute(f"PRAGMA user_version = {VERSION - 1}")
     newer = node("b")
     with closing(sqlite3.connect(":memory:")) as backup:
         backup.deserialize((tmp_path / "b" / f"identity.db.shared.v{VERSION - 1}.backup").read_bytes())
         assert backup.execute("PRAGMA user_version").fetchone() == (VERSION - 1,)
     with newer.place.writing() as db:
-        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+        outgrow(db, oldest=VERSION + 1)
     with pytest.raises(DataError, match=f"has version {VERSION + 1}"):
         node("c")
+    with pytest.raises(DataError, match=f"has version {VERSION + 1}"):
+        store.create("anna", Role.USER, now=NOW)
+
+
+def test_a_newer_one_that_has_only_more_in_it_is_used_as_it_is(node: Opening) -> None:
+    older = node("a")
+    with node("b").place.writing() as db:
+        outgrow(db, oldest=VERSION)
+    assert older.create("anna", Role.USER, now=NOW)[1].user_id == 2
+    restarted = node("a")
+    assert [record.user for record in restarted.tokens()] == ["admin", "anna"]
+    assert restarted.place.db.execute("SELECT later FROM users").fetchall() == [("then",)] * 2
+
+
+def test_a_link_that_one_node_made_opens_a_session_at_another_once(node: Opening) -> None:
+    here, there = node("a"), node("b")
+    made = here.make_link(here.tokens()[0].id, now=NOW)
+    assert made is not None
+    assert there.open_session_by_link(made[0], now=NOW) is not None
+    assert here.open_session_by_link(made[0], now=NOW) is None
 
 
 def test_a_lock_whose_holder_died_lapses(server: RedisServer, node: Opening, url: str, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from headway.core.policy import Role
 from headway.server.data import IDENTITY
-from headway.server.identity.store import SESSION_LIFETIME, SESSIONS_PER_USER, SessionRecord, TokenRecord, TokenStore
+from headway.server.identity.sessions import SESSION_LIFETIME, SESSIONS_PER_USER, SessionRecord
+from headway.server.identity.store import TokenRecord, TokenStore
 from headway.server.identity.tokens import digest, session_id_of
 from tests.server.identity.support import CHANGES, NOW
 

@@ -15,7 +15,7 @@ from headway.server.identity import store as store_module
 from headway.server.identity.database import STEPS, VERSION
 from headway.server.identity.store import TokenStore
 from headway.server.identity.tokens import digest
-from tests.server.identity.support import NOW, at_once
+from tests.server.identity.support import NOW, at_once, outgrow
 
 
 def mode(path: Path) -> int:
@@ -193,12 +193,30 @@ def test_without_leave_to_create_nothing_is_made(folder: Path) -> None:
 
 
 def test_a_newer_database_is_refused_and_left_alone(folder: Path, store: TokenStore) -> None:
-    with closing(sqlite3.connect(folder / IDENTITY)) as other:
-        other.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with closing(sqlite3.connect(folder / IDENTITY)) as other, other:
+        outgrow(other, oldest=VERSION + 1)
     before = (folder / IDENTITY).read_bytes()
     with pytest.raises(DataError, match=rf"identity\.db has version {VERSION + 1}, this Headway knows {VERSION}: use"):
         TokenStore.open(folder, now=NOW)
     assert (folder / IDENTITY).read_bytes() == before
+
+
+def test_a_newer_one_that_has_only_more_in_it_is_used_as_it_is(folder: Path, store: TokenStore) -> None:
+    with closing(sqlite3.connect(folder / IDENTITY)) as other, other:
+        outgrow(other, oldest=VERSION)
+    with closing(TokenStore.open(folder, now=NOW)) as opened:
+        assert opened.create("anna", Role.USER, now=NOW)[1].user_id == 2
+        assert opened.place.db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+    assert [record.user for record in store.tokens()] == ["admin", "anna"]
+    assert store.news() is not None
+
+
+def test_one_that_is_outgrown_while_it_is_used_is_told_as_trouble(folder: Path, store: TokenStore) -> None:
+    store.news()
+    with closing(sqlite3.connect(folder / IDENTITY)) as other, other:
+        outgrow(other, oldest=VERSION + 1)
+    with pytest.raises(DataError, match=f"has version {VERSION + 1}, this Headway knows {VERSION}"):
+        store.news()
 
 
 def test_a_file_that_is_no_database_is_refused(folder: Path) -> None:
@@ -246,4 +264,4 @@ def test_the_schema_says_what_each_table_is_for(step: str) -> None:
     schema = Path(store_module.__file__).with_name(step).read_text()
     blocks = schema.strip().split("\n\n")
     assert all(block.startswith("--") for block in blocks)
-    assert len(re.findall("CREATE", schema)) == len(blocks) - 1
+    assert len(re.findall("CREATE|INSERT", schema)) == len(blocks) - 1

@@ -15,7 +15,8 @@ from headway.ports import Clock
 from headway.server.identity.attempts import Attempts
 from headway.server.identity.grants import Grant
 from headway.server.identity.identities import Identities
-from headway.server.identity.links import Link, Links
+from headway.server.identity.links import Link
+from headway.server.identity.sessions import SessionRecord
 from headway.server.identity.shares import SHARE_LIFETIME, ShareRecord
 from headway.server.identity.store import TokenRecord, TokenStore, UserRecord
 
@@ -37,7 +38,6 @@ class Accounts:
     def __init__(self, identities: Identities, clock: Clock) -> None:
         self._identities = identities
         self._clock = clock
-        self._links = Links(clock)
         self._attempts = Attempts(clock)
 
     async def log_in(self, address: str, *, token: str | None = None, link: str | None = None) -> Login:
@@ -46,28 +46,27 @@ class Accounts:
         Raises ``NotAuthenticated``, alike for all that is wrong, and ``TooMany`` after too many of those.
         """
         self._attempts.check(address)
-        id = self._token_of_link(link) if link is not None else self._id_of(token or "")
-        if id is None:
+        login = await (self._by_token(token or "") if link is None else self._by_link(link))
+        if login is None:
             self._attempts.failed(address)
             raise NotAuthenticated()
-        return await self._begin(id)
+        return login
 
-    def _id_of(self, token: str) -> str | None:
-        """Of a token of ours: a session cannot hang on one that somebody else has signed, and revokes."""
-        grant = self._identities.authenticate(token, self._clock.now())
-        return (grant.token or None) if grant is not None else None
-
-    def _token_of_link(self, code: str) -> str | None:
-        link = self._links.take(code)
-        return None if link is None else link.token
-
-    async def _begin(self, id: str) -> Login:
+    async def _by_token(self, token: str) -> Login | None:
         now = self._clock.now()
-        opened = await self._identities.use(lambda store: store.open_session(id, now=now))
+        grant = self._identities.authenticate(token, now)
+        if grant is None or not grant.token:  # a session cannot hang on one that somebody else has signed, and revokes
+            return None
+        id = grant.token
+        return self._begun(await self._identities.use(lambda store: store.open_session(id, now=now)))
+
+    async def _by_link(self, code: str) -> Login | None:
+        now = self._clock.now()
+        return self._begun(await self._identities.use(lambda store: store.open_session_by_link(code, now=now)))
+
+    def _begun(self, opened: tuple[str, SessionRecord] | None) -> Login | None:
         grant = None if opened is None else self._identities.session(opened[0])
-        if opened is None or grant is None:
-            raise NotAuthenticated()  # the token was revoked meanwhile
-        return Login(opened[0], grant)
+        return None if opened is None or grant is None else Login(opened[0], grant)
 
     async def log_out(self, secret: str) -> None:
         """End the session of a cookie, if it is one's, and cut its streams."""
@@ -78,12 +77,15 @@ class Accounts:
     async def log_out_everywhere(self, caller: Grant) -> int:
         """End all sessions of the caller's user, whose links are then worthless too; how many there were."""
         user = caller.principal.user
-        self._links.drop(user)
         return await self._identities.use(lambda store: store.close_sessions(user))
 
-    def make_link(self, caller: Grant) -> tuple[str, Link]:
+    async def make_link(self, caller: Grant) -> tuple[str, Link]:
         """A one-use link to a session of the caller's own token. Raises ``NotAllowed`` where that is not ours."""
-        return self._links.make(caller.principal.user, self._own_token(caller).token)
+        own, now = self._own_token(caller), self._clock.now()
+        made = await self._identities.use(lambda store: store.make_link(own.token, now=now))
+        if made is None:
+            raise NotAuthenticated()  # the token was revoked meanwhile
+        return made
 
     async def tokens(self, caller: Grant) -> list[TokenRecord]:
         """The caller's own that are not revoked; for an admin everyone's. Oldest first."""

@@ -12,7 +12,7 @@ from headway.core.errors import Unavailable
 from headway.server.data import DataError
 from headway.server.identity.tokens import new_id
 
-STEPS = ("schema.sql", "sessions.sql", "shares.sql")
+STEPS = ("schema.sql", "sessions.sql", "shares.sql", "links.sql", "compatibility.sql")
 """What leads from each version to the next, from none at all on."""
 
 VERSION = len(STEPS)
@@ -25,18 +25,27 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def is_ready(db: sqlite3.Connection, name: str, *, fill: bool) -> bool:
-    """Whether the tables are of this program's version, and not older. Raises ``DataError`` for newer ones, and for
-    empty ones that are not to be filled.
+    """Whether this program can use the tables as they are; else it has to upgrade them first. Raises ``DataError`` for
+    those that only newer ones can use, and for empty ones that are not to be filled.
     """
     version = version_of(db)
     if version == 0 and not fill:
         raise DataError(f"{name} is empty; the server or `headway token create` fills it")
-    if version > VERSION:
+    require_usable(db, name)
+    return version >= VERSION
+
+
+def require_usable(db: sqlite3.Connection, name: str) -> None:
+    """Raise ``DataError`` for tables that only newer programs can use."""
+    version = version_of(db)
+    if version <= VERSION:
+        return
+    (oldest,) = db.execute("SELECT oldest FROM compatibility").fetchone()
+    if oldest > VERSION:
         raise DataError(
             f"{name} has version {version}, this Headway knows {VERSION}: "
             "use the newer Headway that made it, or another folder (--data, HEADWAY_DATA)"
         )
-    return version == VERSION
 
 
 def upgrade(

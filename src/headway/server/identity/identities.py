@@ -19,8 +19,9 @@ from headway.ports import Clock, Document
 from headway.server.data import DataError
 from headway.server.identity.credentials import cookie_of, find_token, is_in_header
 from headway.server.identity.grants import Grant, Grants
+from headway.server.identity.sessions import SessionRecord
 from headway.server.identity.shares import ShareRecord
-from headway.server.identity.store import Admitted, SessionRecord, TokenRecord, TokenStore
+from headway.server.identity.store import Admitted, TokenRecord, TokenStore
 from headway.server.identity.tokens import digest, id_of, session_id_of, share_id_of
 
 if TYPE_CHECKING:

@@ -1,16 +1,18 @@
-"""One-use links: who has a token lets a browser in by them, without the token being typed, stored or logged anywhere.
-
-They are in memory alone: a restart makes them worthless, as five minutes do.
+"""One-use links as they are kept: who has a token lets a browser in by them, without the token being typed, stored or
+logged anywhere. Any node knows them, since the browser may come to any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from headway.ports import Clock
 from headway.server.identity.tokens import digest, new_link
+
+if TYPE_CHECKING:
+    from headway.server.identity.store import TokenRecord
 
 LIFETIME = 300.0
 """Seconds."""
@@ -19,45 +21,47 @@ PER_USER = 10
 
 
 class Link(msgspec.Struct, frozen=True):
-    """What a code stands for."""
+    """What may be known of a link: neither its code nor the hash of that."""
 
-    user_id: int
     token: str
     """The id of the token whose session it opens."""
     expires_at: float
+    """Seconds since the epoch."""
 
 
-class Links:
-    """The links that have not been used yet."""
+def insert_link(db: sqlite3.Connection, token: TokenRecord, *, now: float) -> tuple[str, Link]:
+    """Make one; the code cannot be had again."""
+    db.execute("DELETE FROM links WHERE expires_at <= ?", (now,))
+    db.execute(
+        "DELETE FROM links WHERE rowid IN (SELECT l.rowid FROM links AS l JOIN tokens AS t ON t.id = l.token_id"
+        " WHERE t.user_id = ? ORDER BY l.rowid DESC LIMIT -1 OFFSET ?)",
+        (token.user_id, PER_USER - 1),
+    )
+    code, link = new_link(), Link(token.id, min(now + LIFETIME, token.expires_at))
+    db.execute("INSERT INTO links (hash, token_id, expires_at) VALUES (?, ?, ?)", (digest(code), *_columns(link)))
+    return code, link
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        # By digest: a search among hashes tells by its time nothing about what is not known already.
-        self._links: dict[bytes, Link] = {}
 
-    def __repr__(self) -> str:
-        return f"<Links: {len(self._links)}>"
+def find_link(db: sqlite3.Connection, code: str, *, now: float) -> Link | None:
+    """What a code stands for; None for one that is unknown, used or expired."""
+    # By digest: a search among hashes tells by its time nothing about what is not known already.
+    row = db.execute(
+        "SELECT token_id, expires_at FROM links WHERE hash = ? AND expires_at > ?", (digest(code), now)
+    ).fetchone()
+    return None if row is None else Link(*row)
 
-    def make(self, user_id: int, token: str) -> tuple[str, Link]:
-        """The code of a new link; it cannot be had again."""
-        now = self._clock.now()
-        self._links = {key: link for key, link in self._links.items() if now < link.expires_at}
-        for key in list(self._of(user_id))[: 1 - PER_USER]:
-            del self._links[key]
-        code = new_link()
-        link = self._links[digest(code)] = Link(user_id, token, now + LIFETIME)
-        return code, link
 
-    def take(self, code: str) -> Link | None:
-        """What a code stands for, once; None for one that is unknown, used or expired."""
-        link = self._links.pop(digest(code), None)
-        return link if link is not None and self._clock.now() < link.expires_at else None
+def take_link(db: sqlite3.Connection, code: str, *, now: float) -> Link | None:
+    """The same, once."""
+    link = find_link(db, code, now=now)
+    db.execute("DELETE FROM links WHERE hash = ?", (digest(code),))
+    return link
 
-    def drop(self, user_id: int) -> None:
-        """Make a user's links worthless."""
-        for key in list(self._of(user_id)):
-            del self._links[key]
 
-    def _of(self, user_id: int) -> Iterator[bytes]:
-        """Oldest first."""
-        return (key for key, link in self._links.items() if link.user_id == user_id)
+def drop_links(db: sqlite3.Connection, user_id: int) -> None:
+    """Make a user's links worthless."""
+    db.execute("DELETE FROM links WHERE token_id IN (SELECT id FROM tokens WHERE user_id = ?)", (user_id,))
+
+
+def _columns(link: Link) -> tuple[str, float]:
+    return link.token, link.expires_at

@@ -12,7 +12,7 @@ from typing import Protocol
 from headway.core.errors import Unavailable
 from headway.ports import Document
 from headway.server.data import IDENTITY, DataError, create_private, make_data_dir
-from headway.server.identity.database import explained, is_ready, upgrade
+from headway.server.identity.database import explained, is_ready, require_usable, upgrade
 
 First = Callable[[sqlite3.Connection], None]
 """Fills empty tables."""
@@ -194,6 +194,7 @@ class SharedPlace:
             return
         self._version, self._content = found
         self._load(self._content)
+        require_usable(self.db, self.name)  # whoever has upgraded it meanwhile
 
     def _load(self, content: bytes) -> None:
         if content:

@@ -1,4 +1,4 @@
-"""Users, tokens, sessions and shares, as operations on their tables: these are a file of their own, since the command
+"""Users, tokens and what comes of them, as operations on their tables: these are a file of their own, since the command
 line writes it while a server runs, or a document in the store that nodes share.
 """
 
@@ -20,8 +20,10 @@ from headway.server.data import (
     make_data_dir,
     write_private,
 )
-from headway.server.identity.database import explained, free_id
+from headway.server.identity.database import explained, free_id, require_usable
+from headway.server.identity.links import Link, drop_links, find_link, insert_link, take_link
 from headway.server.identity.places import FilePlace, Place, SharedPlace
+from headway.server.identity.sessions import SessionRecord, admitted_sessions, insert_session
 from headway.server.identity.shares import (
     ShareRecord,
     admitted_shares,
@@ -29,7 +31,7 @@ from headway.server.identity.shares import (
     insert_share,
     require_room,
 )
-from headway.server.identity.tokens import checked_label, checked_name, digest, new_session, new_token
+from headway.server.identity.tokens import checked_label, checked_name, digest, new_token
 
 ADMIN_NAME = "admin"
 PATIENCE = 5.0
@@ -39,16 +41,6 @@ _SELECT = """
     SELECT t.hash, t.id, t.user_id, u.name, t.role, t.label, t.created_at, t.expires_at, t.revoked_at
     FROM tokens AS t JOIN users AS u ON u.id = t.user_id
 """
-_SELECT_SESSIONS = """
-    SELECT s.hash, s.id, s.token_id, t.user_id, u.name, t.role, s.created_at, s.expires_at, t.expires_at
-    FROM sessions AS s JOIN tokens AS t ON t.id = s.token_id JOIN users AS u ON u.id = t.user_id
-    WHERE t.revoked_at IS NULL ORDER BY s.rowid
-"""
-
-SESSION_LIFETIME = 30 * 86_400.0
-"""Seconds after which a browser has to log in again."""
-SESSIONS_PER_USER = 100
-"""The oldest ends when there is one more."""
 DAY = 86_400.0
 
 
@@ -70,20 +62,6 @@ class TokenRecord(msgspec.Struct, frozen=True):
         if self.revoked_at is not None:
             return "revoked"
         return "active" if now < self.expires_at else "expired"
-
-
-class SessionRecord(msgspec.Struct, frozen=True):
-    """What may be known of a browser's session: neither the cookie nor its hash."""
-
-    id: str
-    token: str
-    """The id of the token that it came from, whose user and role it has."""
-    user_id: int
-    user: str
-    role: Role
-    created_at: float
-    expires_at: float
-    """Never later than the token's."""
 
 
 class UserRecord(msgspec.Struct, frozen=True):
@@ -217,8 +195,30 @@ class TokenStore:
             token = _good(db, token_id, now)
             if token is None:
                 return None
-            _make_room(db, token.user_id, now)
-            return _insert_session(db, token, now)
+            return insert_session(db, token, now=now)
+
+    def open_session_by_link(self, code: str, *, now: float) -> tuple[str, SessionRecord] | None:
+        """The same by a one-use link, which is then used. None for a code that is none (any more).
+
+        Raises ``DataError``.
+        """
+        self.place.changed()  # another node may have made it just now
+        if find_link(self.place.db, code, now=now) is None:
+            return None  # without a look at who is writing: anybody may send codes
+        with self.place.writing() as db:
+            link = take_link(db, code, now=now)
+            token = None if link is None else _good(db, link.token, now)
+            return None if token is None else insert_session(db, token, now=now)
+
+    def make_link(self, token_id: str, *, now: float) -> tuple[str, Link] | None:
+        """Make a one-use link to a session of a token; its code cannot be had again. None when the token opens nothing
+        (any more).
+
+        Raises ``DataError``.
+        """
+        with self.place.writing() as db:
+            token = _good(db, token_id, now)
+            return None if token is None else insert_link(db, token, now=now)
 
     def close_session(self, id: str) -> None:
         """End a session, if there is one of that id. Raises ``DataError``."""
@@ -226,8 +226,12 @@ class TokenStore:
             db.execute("DELETE FROM sessions WHERE id = ?", (id,))
 
     def close_sessions(self, user_id: int) -> int:
-        """End all sessions of a user; how many there were. Raises ``DataError``."""
+        """End all sessions of a user, whose links are then worthless too; how many sessions there were.
+
+        Raises ``DataError``.
+        """
         with self.place.writing() as db:
+            drop_links(db, user_id)
             return db.execute(
                 "DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE user_id = ?)", (user_id,)
             ).rowcount
@@ -259,9 +263,8 @@ class TokenStore:
     def admitted(self) -> Admitted:
         """What opens something: tokens, and what came of them. Raises ``DataError``."""
         with explained(self.place.name):
-            rows = self.place.db.execute(_SELECT_SESSIONS).fetchall()
-            shares = admitted_shares(self.place.db)
-        return Admitted(self.unrevoked(), [(row[0], _session(row)) for row in rows], shares)
+            sessions, shares = admitted_sessions(self.place.db), admitted_shares(self.place.db)
+        return Admitted(self.unrevoked(), sessions, shares)
 
     def news(self) -> Admitted | None:
         """``admitted()`` at first, after any commit and after the file was replaced; else None.
@@ -270,6 +273,8 @@ class TokenStore:
         """
         if not self.place.changed():
             return None
+        with explained(self.place.name):
+            require_usable(self.place.db, self.place.name)  # whoever has upgraded them meanwhile
         admitted = self.admitted()
         self.place.seen()
         return admitted
@@ -320,27 +325,6 @@ def _good(db: sqlite3.Connection, id: str, now: float) -> TokenRecord | None:
     return token if token is not None and now < token.expires_at else None
 
 
-def _make_room(db: sqlite3.Connection, user_id: int, now: float) -> None:
-    """For one more session of a user."""
-    db.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
-    db.execute(
-        "DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions AS s JOIN tokens AS t ON t.id = s.token_id"
-        " WHERE t.user_id = ? ORDER BY s.rowid DESC LIMIT -1 OFFSET ?)",
-        (user_id, SESSIONS_PER_USER - 1),
-    )
-
-
-def _insert_session(db: sqlite3.Connection, token: TokenRecord, now: float) -> tuple[str, SessionRecord]:
-    expires_at = min(now + SESSION_LIFETIME, token.expires_at)
-    record = SessionRecord(free_id(db, "sessions"), token.id, token.user_id, token.user, token.role, now, expires_at)
-    secret = new_session(record.id)
-    db.execute(
-        "INSERT INTO sessions (id, hash, token_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
-        (record.id, digest(secret), token.id, now, expires_at),
-    )
-    return secret, record
-
-
 def _null(moment: float) -> float | None:
     return None if moment == math.inf else moment
 
@@ -350,10 +334,3 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:
     if expires_at is None:
         expires_at = math.inf
     return TokenRecord(id, user_id, user, Role(role), label, created_at, expires_at, revoked_at)
-
-
-def _session(row: tuple[Any, ...]) -> SessionRecord:
-    _, id, token, user_id, user, role, created_at, expires_at, token_expires_at = row
-    if token_expires_at is not None:
-        expires_at = min(expires_at, token_expires_at)  # which may have been brought forward since
-    return SessionRecord(id, token, user_id, user, Role(role), created_at, expires_at)

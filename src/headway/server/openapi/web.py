@@ -8,8 +8,8 @@ from headway.core.policy import TOKEN_ROLES, Action, Role
 from headway.server.identity.attempts import BURST, PAUSE
 from headway.server.identity.credentials import COOKIE
 from headway.server.identity.links import LIFETIME
+from headway.server.identity.sessions import SESSION_LIFETIME
 from headway.server.identity.shares import MAX_SHARE_LIFETIME, SHARE_LIFETIME, SHARES_PER_USER
-from headway.server.identity.store import SESSION_LIFETIME
 from headway.server.identity.tokens import MAX_LABEL, MAX_LIFETIME, USER_NAME
 from headway.server.openapi import samples
 from headway.server.openapi.bodies import body

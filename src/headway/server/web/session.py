@@ -72,7 +72,7 @@ class Sessions:
         permitted(request, Action.READ)
         if unknown := parse_object(await json_body(request)):
             raise InvalidInput(f"{quoted(next(iter(unknown)))} is not known here; a link needs no more than `{{}}`")
-        code, made = accounts.make_link(grant_of(request))
+        code, made = await accounts.make_link(grant_of(request))
         return document({"code": code, "expiresAt": made.expires_at}, 201)
 
     def _facts(self, grant: Grant) -> dict[str, Any]:
