@@ -433,6 +433,20 @@ async def test_what_a_newer_release_has_written_is_left_alone(server: RedisServe
         await RedisStore(server.url).open(lambda _: None)
 
 
+async def test_nor_does_a_node_change_it_that_was_there_before(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(server.url) as node:
+        activity = await node.start("a")
+        with server.client() as client:
+            client.hset("{headway}:meta", "version", 2)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await node.commit(ending(activity))
+        assert await node.store.get(activity.uuid) == activity
+    assert caplog.text.count("nothing can be changed by this node any more") == 1
+
+
 # Which server
 
 

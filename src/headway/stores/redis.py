@@ -27,7 +27,7 @@ from headway.stores.durability import Durability
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
-from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Records
+from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Outgrown, Records
 
 PACE = 0.2
 """Seconds between two commits of progress: an activity is written at most 5 times a second."""
@@ -74,6 +74,7 @@ class RedisStore:
         self._position = Position()
         self._closed = True
         self._epoch, self._secret, self._losses = "", b"", 0
+        self._outgrown = False
         self._known: dict[str, Activity] = {}
         self._ended: OrderedDict[str, Activity] = OrderedDict()
 
@@ -296,6 +297,9 @@ class RedisStore:
             except TROUBLE as error:
                 if isinstance(error, Forgotten):
                     self._journal.lost = True  # it will be put back, as after any failure
+                if isinstance(error, Outgrown) and not self._outgrown:
+                    self._outgrown = True
+                    _log.error("nothing can be changed by this node any more: %s", error)
                 if isinstance(error, ResponseError) or time.monotonic() > deadline:
                     raise _translated(error) from error
             await asyncio.sleep(RETRY)

@@ -57,6 +57,10 @@ class Forgotten(RedisError):
     """The server has lost what it had acknowledged."""
 
 
+class Outgrown(ResponseError):
+    """The namespace takes a newer release by now."""
+
+
 class Taken(msgspec.Struct, frozen=True):
     """What names the history of a namespace."""
 
@@ -100,17 +104,19 @@ class Records:
     async def commit(self, epoch: str, known: int, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
         """Each write's revision, or None where its expectation did not hold; and the newest of all. Sent again with the
         same ``id``, what has been written stays as it is. ``known``: the newest revision of that epoch that this node
-        knows of. Raises ``Forgotten`` where the server has less.
+        knows of. Raises ``Forgotten`` where the server has less, ``Outgrown`` where all nodes have to be newer.
         """
         keys = [self._meta, self._records, self._live, self._ended]
         keys += [self._beats, self._floors, self.journal, self._history]
         script = self._start if any(write.expected is None for write in writes) else self._change
         args = (part for write in writes for part in _arguments(write))
         try:
-            *revisions, newest = await script.run(self.client, keys, [epoch, known, id, JOURNAL, *args])
+            *revisions, newest = await script.run(self.client, keys, [VERSION, epoch, known, id, JOURNAL, *args])
         except ResponseError as error:
             if "FORGOTTEN" in str(error):
                 raise Forgotten(str(error)) from error
+            if "OUTGROWN" in str(error):
+                raise Outgrown(str(error)) from error
             raise
         return [revision or None for revision in revisions], newest
 

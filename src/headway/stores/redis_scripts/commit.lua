@@ -1,10 +1,10 @@
 -- Commit each write whose expectation holds. Answers {revision or 0 of each write..., the newest revision of all}.
 --
 -- KEYS  meta, records, live, ended, beats, floors, journal, history
--- ARGV  the epoch and the newest revision that this node knows of, the id of this commit, entries the journal keeps, and
---       of each write: uuid, owner, expected fence (empty: no
---       record), revision it is based on (empty: any), new fence, end in seconds since the epoch (empty: not ended),
---       revision of its start (empty: this one), record
+-- ARGV  the version that this node knows, the epoch and the newest revision that it knows of, the id of this commit,
+--       entries the journal keeps, and of each write: uuid, owner, expected fence (empty: no record), revision it is
+--       based on (empty: any), new fence, end in seconds since the epoch (empty: not ended), revision of its start
+--       (empty: this one), record
 --
 -- Where the server has less than this node has been told of, it has lost that, and nothing is committed before it has
 -- been put back: revisions would come again.
@@ -14,7 +14,7 @@
 
 local meta, records, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local beats, floors, journal, history = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local commit, keep = ARGV[3], ARGV[4]
+local commit, keep = ARGV[4], ARGV[5]
 local revisions = {}
 
 -- Its revision and its start, its owner, its fence, and the id of the write that it is of.
@@ -48,12 +48,15 @@ local function put(id, uuid, owner, started, fence, ended_at, record)
   return revision
 end
 
-local epoch, newest = unpack(redis.call('HMGET', meta, 'epoch', 'revision'))
-if epoch ~= ARGV[1] or tonumber(newest) < tonumber(ARGV[2]) then
+local version, epoch, newest = unpack(redis.call('HMGET', meta, 'version', 'epoch', 'revision'))
+if version and tonumber(version) > tonumber(ARGV[1]) then
+  return redis.error_reply('OUTGROWN this namespace takes a newer release')
+end
+if epoch ~= ARGV[2] or tonumber(newest) < tonumber(ARGV[3]) then
   return redis.error_reply('FORGOTTEN this server has lost what it had acknowledged')
 end
 
-for at = 5, #ARGV, 8 do
+for at = 6, #ARGV, 8 do
   local uuid, owner, expected, based_on = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local current = redis.call('HGET', records, uuid)
   local revision, started, fence, last

@@ -1,0 +1,1 @@
+ALTER TABLE users ADD COLUMN later TEXT NOT NULL DEFAULT 'then';
