@@ -31,7 +31,7 @@ if BROKER.startswith("filesystem"):
         "data_folder_out": folder,
         "control_folder": f"{folder}/control",
     }
-track(
+untrack = track(
     app, owner=2, lease=LEASE, grace=GRACE, title=lambda name, args, kwargs: f"{name} {args[0] if args else ''}".strip()
 )
 

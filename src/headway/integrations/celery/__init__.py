@@ -52,8 +52,8 @@ def track(
     terminate: bool = True,
     lease: float = LEASE,
     grace: float = GRACE,
-) -> None:
-    """Show the tasks of an application as activities.
+) -> Callable[[], None]:
+    """Show the tasks of an application as activities, until what this returns is called.
 
     ``url``, ``token``: of the Headway server; or else ``HEADWAY_URL`` and ``HEADWAY_TOKEN``. Tasks for other users than
     the token's own need one of an admin. ``activities``: those of this process, where it publishes tasks; its workers
@@ -83,7 +83,7 @@ def track(
         publishing.link, publishing.embedded, publishing.keep = link, None, None
         worker.begins(**options)
 
-    for signal, receiver in (
+    receivers = (
         (signals.before_task_publish, publishing.publishing),
         (signals.worker_init, begins),
         (signals.worker_process_init, worker.pool_process_begins),
@@ -93,8 +93,16 @@ def track(
         (signals.task_revoked, worker.revoked),
         (signals.task_prerun, worker.prerun),
         (signals.task_postrun, worker.postrun),
-    ):
+    )
+    for signal, receiver in receivers:
         signal.connect(receiver, weak=False)
+
+    def stop() -> None:
+        for signal, receiver in receivers:
+            signal.disconnect(receiver)
+        link.close()
+
+    return stop
 
 
 def check_cancelled() -> None:

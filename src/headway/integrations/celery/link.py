@@ -29,7 +29,7 @@ MAX_ROOTS = 1_000
 """Canvases that are kept in mind."""
 
 TIMEOUT = 5.0
-"""Seconds for an answer."""
+"""Seconds for an answer, and at the end for all."""
 
 _log = logging.getLogger("headway")
 _left_behind: list[Client] = []
@@ -65,6 +65,7 @@ class Link:
         self.active: dict[str, Job] = {}
         """The jobs that run in this process, by the id of the task."""
         self._at_exit = False
+        self._closed = False
         self._rounds: list[tuple[float, Callable[[Client], None]]] = []
 
     def forked(self) -> None:
@@ -156,7 +157,7 @@ class Link:
 
     def _wake(self) -> None:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="headway-celery", daemon=True)
                 try:
                     self._thread.start()
@@ -166,7 +167,7 @@ class Link:
 
     def _run(self) -> None:
         due: dict[int, float] = {}
-        while True:
+        while not self._closed:
             busy = self._pending or self._chores
             self._awake.wait(ROUND if busy else min([seconds for seconds, _ in self._rounds], default=None))
             self._awake.clear()
@@ -221,8 +222,14 @@ class Link:
                 leave(job)
 
     def close(self) -> None:
-        """Deliver what is still to be said."""
-        if self._made is not None and self._pid == os.getpid():
+        """Deliver what is still to be said; nothing is said after that."""
+        if self._pid != os.getpid():
+            return
+        self._closed = True
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join(TIMEOUT)
+        if self._made is not None:
             self._leave_all()
             for chore, _ in list(self._chores):
                 self._safely(chore)
