@@ -163,8 +163,9 @@ class Activities:
 
         After a gap that the server cannot fill comes another snapshot, and before it an ``ended`` for each activity
         that has gone meanwhile. ``since``: begin after that cursor, without a snapshot. ``transport``: ``sse``,
-        ``websocket``, or ``auto`` for what the server has. ``on_connection``: told when the connection is lost and when
-        it is back. The iterator raises ``HeadwayError`` for what trying again cannot mend.
+        ``websocket``, or ``auto`` for what the server has. ``on_connection``: told the error when the connection is
+        lost, or the server cannot reach its store, and None when all is well again. The iterator raises
+        ``HeadwayError`` for what trying again cannot mend.
         """
         watching = Watching(
             self._driver.options,

@@ -12,6 +12,7 @@ from headway.wire.decode import decode_document, row_from, rows_of
 from headway.wire.errors import Unreadable
 from headway.wire.event_stream import ServerSentEvent
 from headway.wire.row import Row
+from headway.wire.sse import DEGRADED
 
 
 class ActivityNotification(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class Ping(msgspec.Struct, frozen=True):
     """A sign of life."""
 
     cursor: str | None = None
+    degraded: bool = False
+    """The server cannot reach the store that it shares with others, and knows no news but its own."""
 
 
 class OtherNotification(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ def decode_event(event: ServerSentEvent) -> Notification:
     """What a server-sent event tells. Raises ``Unreadable`` for a known one that is malformed."""
     cursor = event.id or None
     if event.type == "ping":
-        return Ping(cursor)
+        return Ping(cursor, event.data == DEGRADED)
     if event.type == "activity":
         return _told("activity", decode_document(event.data).get("ActivityNotification"), cursor)
     if event.type in _READERS:
@@ -74,6 +77,8 @@ def decode_frame(frame: str | bytes) -> list[Notification]:
     container = decode_document(frame).get("NotificationContainer")
     if not isinstance(container, dict) or not isinstance(type := container.get("type"), str):
         raise Unreadable("a NotificationContainer with a type was expected")
+    if type == "degraded":
+        return [Ping(degraded=True)]
     if type not in _READERS:
         return [OtherNotification(type, container)]
     listed = container.get(f"{type.capitalize()}Notification")

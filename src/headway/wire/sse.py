@@ -8,6 +8,10 @@ from headway.core.view import Kind
 from headway.wire.plex import encode_notification
 
 
+DEGRADED = '{"degraded":true}'
+"""What the ping of a server says that cannot reach its store."""
+
+
 class ResyncReason(enum.StrEnum):
     """Why a cursor cannot be answered."""
 
@@ -24,7 +28,7 @@ def activity(kind: Kind, uuid: str, row: bytes, cursor: str | None = None) -> by
 
 def ping(cursor: str | None = None, *, degraded: bool = False) -> bytes:
     """A sign of life. ``degraded``: of a server that cannot reach its store, and so knows no news but its own."""
-    return _frame(b"ping", b'{"degraded":true}' if degraded else b"{}", cursor)
+    return _frame(b"ping", DEGRADED.encode() if degraded else b"{}", cursor)
 
 
 def resync(reason: ResyncReason, cursor: str | None = None) -> bytes:

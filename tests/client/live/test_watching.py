@@ -15,7 +15,7 @@ from headway.client.options import Hooks
 from headway.client.steps import Open, Sleep
 from headway.core.errors import HeadwayError, InvalidInput, NotAuthenticated, NotFound
 from headway.core.view import Kind
-from headway.wire import sse
+from headway.wire import sse, websocket
 from headway.wire.errors import Unreadable
 from headway.wire.notifications import ActivityNotification, OtherNotification
 from tests.client.by_hand import HTML, ByHand, Reply, listing, options, plex_refusal
@@ -83,6 +83,19 @@ class TestHeadway:
         assert watched.told == [("snapshot", [UUID, OTHER]), ("ended", [UUID]), ("ended", [OTHER]), ("snapshot", [])]
         assert watched.paths[1:] == [f"/activities/{UUID}", f"/activities/{OTHER}"]
         assert len(watched.watching.replica) == 0
+
+    def test_a_server_without_its_store_is_as_if_the_connection_were_lost(self) -> None:
+        bad, good = sse.ping(degraded=True), sse.ping("c2")
+        watched = Watched(OURS, snapshot("c1"), bad + bad, good + good, bad, b"", OURS, good)
+        assert watched.told == [("snapshot", [])]
+        said = [None if error is None else error.message.partition(":")[0] for error in watched.connections]
+        without, lost = "the server cannot reach its store", "the server closed the stream"
+        assert said[:6] == [None, without, None, without, lost, None]
+
+    def test_the_word_for_it_on_a_websocket_holds_until_there_is_none(self) -> None:
+        replies = (NOT_HERE, accepted, listing(), frames(websocket.ping("c1", degraded=True).decode()), None)
+        watched = Watched(*replies, transport="auto")
+        assert [error is None for error in watched.connections[:3]] == [True, False, True]
 
     def test_of_two_connections_the_second_may_be_to_an_older_server(self) -> None:
         watched = Watched(OURS, snapshot("c1"), b"", THEIRS, event(Kind.STARTED, "c2"))

@@ -77,6 +77,7 @@ class Watching:
         self._plain: bool | None = None
         """True for a server without cursors; None until we know."""
         self._has_listed = False
+        self._degraded = False
 
     def __repr__(self) -> str:
         return f"<Watching {self._options.url} {self._subscription!r}>"
@@ -103,6 +104,7 @@ class Watching:
         """What one connection tells, without its pings. Raises ``Unreachable`` when it is over."""
         head = yield from self._open()
         self._plain = None if PROTOCOL not in head.headers else False
+        self._degraded = False
         self._told(None)
         if self._plain is None and head.status == 101:  # nothing would come by itself
             yield from self._listed()
@@ -110,6 +112,7 @@ class Watching:
             data = yield from read(self._subscription.patience)
             if data is None:
                 self._subscription.idle(self._clock())
+                self._notice(degraded=False)
             elif not data:
                 raise Unreachable("the server closed the stream")
             else:
@@ -138,13 +141,20 @@ class Watching:
                 self._plain = False
             else:
                 yield from self._listed()
-        if isinstance(notification, Ping | ResyncNotification):
-            if isinstance(notification, Ping):
-                self._subscription.seen(notification)
+        if isinstance(notification, ResyncNotification):
+            return
+        if isinstance(notification, Ping):
+            self._notice(degraded=notification.degraded)
+            self._subscription.seen(notification)
             return
         for told in self._reconciler.heard(notification) if self._plain else [notification]:
             yield from self._emit(told)
         self._subscription.seen(notification)
+
+    def _notice(self, *, degraded: bool) -> None:
+        if degraded is not self._degraded:
+            self._degraded = degraded
+            self._told(Unavailable("the server cannot reach its store: what it tells may be old") if degraded else None)
 
     def _emit(self, notification: Notification) -> Steps[None]:
         gone = self.replica.apply(notification)
