@@ -23,6 +23,18 @@ START = 1_794_700_800.0  # a Sunday morning in November 2026
 HOUR = 3600.0
 LONG = 80_000
 
+PLAIN = ("Content-Type", "text/plain; charset=utf-8")
+PRINTED = """\
+sending incremental file list
+catalogue/
+catalogue/films.db
+         24.85M 100%   88.10MB/s    0:00:00 (xfr#1, to-chk=5/8)
+catalogue/series.db
+          9.31M 100%   41.02MB/s    0:00:00 (xfr#2, to-chk=4/8)
+catalogue/covers.tar
+          1.47G  88%   96.30MB/s    0:00:02
+"""
+
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1100, "height": 620}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1100, "height": 620}},
@@ -111,6 +123,7 @@ async def noon(whole: Whole, clock: FakeClock) -> tuple[str, dict[str, str]]:
         await whole.change(running["backup"], "admin", progress=step * 11)
         await whole.change(running["upgrade"], "admin", progress=step * 3, subtitle="Unpacking")
         await whole.activities.settled()  # or rates and what is left would depend on when they are looked at
+    await whole.ask("PUT", f"/activities/{running['backup']}/output", "admin", [PLAIN], PRINTED.encode())
     for name in ("convert", "analyze"):
         await whole.ask("DELETE", f"/activities/{running[name]}", "admin")
     await whole.activities.mark_overdue(running["analyze"])
@@ -166,6 +179,12 @@ async def take(browser: Browser, whole: Whole, clock: FakeClock, uuid: str, ends
             tall = view == "insights" and look != "phone"
             await page.set_viewport_size(TALL if tall else LOOKS[look]["viewport"])
             await save(page, f"{view.split('/')[0]}-{look}")
+        if look != "phone":
+            await page.evaluate("(uuid) => { location.hash = `#/activity/${uuid}` }", ends["backup"])
+            await page.set_viewport_size(TALL)
+            await expect(page.locator(".output pre")).to_contain_text("covers.tar")
+            await save(page, f"output-{look}")
+            await page.set_viewport_size(LOOKS[look]["viewport"])
         await page.evaluate("() => { location.hash = '#/' }")
         await page.locator("headway-activities .row .stop:visible").first.click()
         await save(page, f"cancel-{look}")

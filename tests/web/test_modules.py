@@ -218,6 +218,7 @@ async def test_a_filter_admits_what_it_says(page: Page, text: str, admitted: str
         ("type=a.b owner=3 Context.k=v", {"type": "a.b", "userID": "3", "Context.k": "v"}),
         ("userID=3 owner=4 state=failed", {"userID": "3", "state": "failed"}),
         ("type=a.* cafe\u0301", {"q": "caf\u00e9"}),
+        ("owner=nobody", {}),
     ],
 )
 async def test_a_server_is_asked_for_what_it_can_tell(page: Page, text: str, query: dict[str, str]) -> None:
@@ -427,7 +428,7 @@ async def test_keys_and_values_of_any_server_are_shown_as_text(page: Page) -> No
         state="failed",
     )
     body = """
-      const detail = new m.Detail({}, { role: 'user', api: { base: '' } });
+      const detail = new m.Detail({}, { role: 'user', api: { base: '' }, names: { of: String } });
       detail.show(a, [{ ...a, uuid: 'part' }], false);
       detail.show({ ...a, state: 'lost' }, [], false);
       return [detail.element.querySelectorAll('img').length, detail.element.textContent.split('<img').length - 1];

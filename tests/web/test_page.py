@@ -163,10 +163,29 @@ async def test_users_see_their_own_and_admins_everything_with_its_owner(dashboar
     hers, his = await whole.start("alice", title="Hers"), await whole.start("bob", title="His")
     await expect(tabs["admin"].rows.locator(".title")).to_have_text(["Hers", "His"])
     owners = tabs["admin"].rows.locator(".owner")
-    await expect(owners).to_have_text([f"user {hers['userID']}", f"user {his['userID']}"])
+    await expect(owners).to_have_text(["alice", "bob"])
     await expect(tabs["alice"].rows.locator(".title")).to_have_text(["Hers"])
     await expect(tabs["bob"].rows.locator(".title")).to_have_text(["His"])
     await expect(tabs["bob"].rows.locator(".owner")).to_have_text([""])
+
+
+async def test_admins_filter_by_the_names_of_owners_and_by_their_numbers(dashboards: Dashboards, whole: Whole) -> None:
+    for name in ("alice", "bob"):
+        row = await whole.start(name, title=f"Done of {name}")
+        await whole.change(row["uuid"], name, state="succeeded")
+    hers, _ = [await whole.start(name, title=f"Of {name}") for name in ("alice", "bob")]
+    tab = await (await dashboards.of("admin")).live("#/?q=owner%3Dbob")
+    await expect(tab.rows.locator(".title")).to_have_text(["Of bob"])
+    search = tab.page.get_by_role("searchbox").locator("visible=true")
+    await search.fill(f"owner={hers['userID']}")
+    await expect(tab.rows.locator(".title")).to_have_text(["Of alice"])
+    await tab.rows.first.click()
+    await expect(tab.page.locator(".detail")).to_contain_text("alice")
+    await tab.go("#/history?q=owner%3Dalice")
+    await expect(tab.page.locator("tbody tr")).to_have_count(1)
+    await expect(tab.page.locator("tbody td").nth(3)).to_have_text("alice")
+    await search.fill("owner=nobody")
+    await expect(tab.page.locator(".view:not([hidden])")).to_contain_text("Nothing here matches the filter.")
 
 
 async def test_tabs_share_one_stream_and_the_next_goes_on_when_the_first_is_closed(

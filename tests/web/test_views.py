@@ -21,7 +21,7 @@ from headway.core.activity import State
 from tests.server.whole import JSON, Whole
 from tests.web.dashboard import Dashboard, Dashboards
 
-SECONDS = re.compile(r"^\d+\.\d s$")
+SECONDS = re.compile(r"^\d+(\.\d s| ms)$")
 
 
 async def end_many(whole: Whole, titles: list[str], **members: Any) -> None:

@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { History } from "./history.js";
 import { Insights } from "./insights.js";
 import { login, session, takeLink } from "./login.js";
+import { Names } from "./names.js";
 import { Now } from "./now.js";
 import { Shared, sharedIn } from "./shared.js";
 
@@ -48,6 +49,7 @@ const page = {
     document.title = live ? `(${live}) Headway` : "Headway";
     drawIcon(progress);
   },
+  names: null,
   leave: begin,
 };
 
@@ -133,8 +135,10 @@ async function begin() {
   try {
     const arrived = await takeLink(api);
     const found = arrived || (await session(api));
+    const names = found && new Names(api, found);
+    await names?.learn();
     if (turn !== begun) return; // a later one is on its way
-    user = found;
+    [user, page.names] = [found, names];
     if (user) left = false;
     else main.replaceChildren(login(api, begin, { trouble: arrived === null ? SPENT : "", notice: left ? OUT : "" }));
   } catch {

@@ -13,11 +13,13 @@ export class Detail {
   #actions;
   #role;
   #base;
+  #names;
   #row = null;
   #told = h("div");
   #output;
 
-  constructor(actions, { role = "", api }) {
+  constructor(actions, { role = "", api, names }) {
+    this.#names = names;
     this.#actions = actions;
     this.#role = role;
     this.#base = api.base;
@@ -78,7 +80,7 @@ export class Detail {
       ["left", remaining(row, now) + (row.etaLow !== undefined && !isOver(row) ? ` (${span(row.etaLow)} to ${span(row.etaHigh)})` : "")],
       ["time", elapsed(row, now)],
       ["type", row.type],
-      ["owner", `user ${row.userID}`],
+      ["owner", this.#names.of(row.userID)],
       ["last word", row.lastReportAt === undefined ? "" : moment(row.lastReportAt, now)],
       ["timeout", row.timeout === undefined ? "" : span(row.timeout)],
       ["lease", row.lease === undefined ? "" : span(row.lease)],

@@ -68,7 +68,7 @@ export class History {
   }
 
   get #filter() {
-    return new Filter(`${this.#search.value} ${this.#state.value ? `state=${this.#state.value}` : ""}`);
+    return new Filter(`${this.#search.value} ${this.#state.value ? `state=${this.#state.value}` : ""}`, this.#page.names);
   }
 
   #narrow() {
@@ -94,10 +94,11 @@ export class History {
     this.#more.hidden = true;
     this.#said.textContent = "Loading…";
     try {
+      await this.#page.names.learn();
       for await (const page of past(this.#page.api, filter, { before: this.#next, limit: PAGE })) {
         if (asked !== this.#asked) return;
         const now = Date.now() / 1000;
-        this.#body.append(...page.rows.map((row) => line(row, now)));
+        this.#body.append(...page.rows.map((row) => line(row, now, this.#page.names)));
         this.#next = page.next;
         added += page.rows.length;
         looked += page.looked;
@@ -153,12 +154,12 @@ export class History {
   }
 }
 
-function line(row, now) {
+function line(row, now, names) {
   const cells = [
     chip(row),
     [h("a", { href: `#/activity/${row.uuid}` }, row.title || row.type), h("div", { class: "quiet narrow" }, `${row.type} · ${elapsed(row, now)}`), row.error ? h("div", { class: "error" }, row.error) : ""],
     row.type,
-    String(row.userID),
+    names.of(row.userID),
     row.endedAt === undefined ? "" : moment(row.endedAt, now),
     elapsed(row, now),
   ];

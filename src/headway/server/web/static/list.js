@@ -13,6 +13,7 @@
 import { Api, HERE } from "./api.js";
 import { cancelRows } from "./cancelling.js";
 import { Backlog, Filter, Model } from "./model.js";
+import { Numbers } from "./names.js";
 import { RowView, HEIGHT } from "./row.js";
 import { SharedStream } from "./sharing.js";
 import { whyNot } from "./states.js";
@@ -25,6 +26,8 @@ export class HeadwayActivities extends HTMLElement {
   static observedAttributes = ["src", "filter"];
 
   model = new Model();
+  /** Who the owners are; a page that knows their names puts them here. */
+  names = new Numbers();
   #stream = null;
   #views = new Map();
   #free = [];
@@ -63,7 +66,7 @@ export class HeadwayActivities extends HTMLElement {
 
   connectedCallback() {
     this.api = new Api(this.getAttribute("src") ?? HERE);
-    this.model.filter = new Filter(this.getAttribute("filter") ?? "");
+    this.model.filter = new Filter(this.getAttribute("filter") ?? "", this.names);
     this.#connect();
     this.#clock = setInterval(() => this.#tick(), 1_000);
     this.#resized = new ResizeObserver(() => this.paint());
@@ -81,7 +84,7 @@ export class HeadwayActivities extends HTMLElement {
   attributeChangedCallback(name, before, value) {
     if (!this.#stream || before === value) return; // connectedCallback reads them all
     if (name === "filter") {
-      this.model.filter = new Filter(value ?? "");
+      this.model.filter = new Filter(value ?? "", this.names);
       this.#changed({ asked: true });
     } else {
       this.disconnectedCallback();
@@ -192,7 +195,7 @@ export class HeadwayActivities extends HTMLElement {
     // From the last to the first, so that new ones are put before the one that follows: in the order they are read in.
     for (let index = last - 1, next = null; index >= first; index -= 1) {
       const view = this.#view(this.#lines[index].row.uuid, next);
-      view.show(this.#lines[index], { index, now, several, role, active: this.#active });
+      view.show(this.#lines[index], { index, now, names: several ? this.names : null, role, active: this.#active });
       next = view.element;
     }
     if (seen.has(this.#active)) this.#body.setAttribute("aria-activedescendant", `row-${this.#active}`);

@@ -1,5 +1,6 @@
 // What the list shows, and in which order: pure, so that it can be tested without a page.
 
+import { Numbers } from "./names.js";
 import { isOver, outcome, stateOf } from "./states.js";
 
 /** Milliseconds that an activity stays in the list after its end. */
@@ -7,7 +8,8 @@ export const LINGER = 10_000;
 
 /** A filter in words: `type=…`, `state=…`, `owner=…`, `Context.KEY=…`, and text that must be somewhere in it. */
 export class Filter {
-  constructor(text = "") {
+  constructor(text = "", names = new Numbers()) {
+    this.names = names;
     this.text = text.trim().normalize();
     this.words = [];
     this.members = [];
@@ -20,24 +22,26 @@ export class Filter {
   }
 
   admits(row) {
-    return this.members.every(([name, value]) => has(row, name, value)) && this.words.every((word) => says(row, word));
+    return this.members.every(([name, value]) => has(row, name, value, this.names)) && this.words.every((word) => says(row, word));
   }
 
   /** As far as a server can tell: arguments that admit all that this does. */
   query() {
     const query = {};
     for (const [name, value] of this.members) {
-      if (!value.endsWith("*")) query[name === "owner" ? "userID" : name] ??= value;
+      const owner = name === "owner" || name === "userID";
+      const told = owner ? this.names.id(value) : value;
+      if (owner ? /^\d+$/.test(told) : !told.endsWith("*")) query[owner ? "userID" : name] ??= told;
     }
     const longest = this.words.toSorted((one, other) => other.length - one.length)[0];
     return longest === undefined ? query : { ...query, q: longest };
   }
 }
 
-function has(row, name, value) {
+function has(row, name, value, names) {
   if (name === "type") return row.type === value || (value.endsWith("*") && row.type.startsWith(value.slice(0, -1)));
   if (name === "state") return stateOf(row) === value || row.state === value;
-  if (name === "owner" || name === "userID") return String(row.userID) === value;
+  if (name === "owner" || name === "userID") return String(row.userID) === names.id(value);
   return String(row.Context?.[name.slice("Context.".length)] ?? "") === value && value !== "";
 }
 

@@ -22,6 +22,7 @@ export class Now {
   constructor(page) {
     this.#page = page;
     this.#list = h("headway-activities", { src: page.api.base, "role-name": page.user.role });
+    this.#list.names = page.names;
     this.#search = h("input", {
       type: "search",
       placeholder: "Filter: words, type=…, state=…, owner=…, Context.key=…   ( / )",
@@ -112,7 +113,7 @@ export class Now {
     const close = () => (location.hash = `#/${this.#query()}`);
     const follow = (uuid) => this.#follow(uuid);
     const sharing = mayShare(this.#page.user) ? (each) => share(this.#page.api, each) : null;
-    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow, share: sharing }, { role: this.#page.user.role, api: this.#page.api });
+    this.#detail ??= new Detail({ cancel: (each) => this.#cancel([each]), close, follow, share: sharing }, { role: this.#page.user.role, api: this.#page.api, names: this.#page.names });
     if (!this.#detail.element.isConnected) this.#pane.append(this.#detail.element);
     const parts = [...this.#list.model.rows.values()].filter((each) => each.parentUUID === row.uuid);
     this.#detail.show(row, parts, this.#followed.has(row.uuid));

@@ -36,7 +36,7 @@ export class RowView {
   }
 
   /** Show a line of the model. */
-  show({ row, depth, children, expanded }, { index, now, several, role, active }) {
+  show({ row, depth, children, expanded }, { index, now, names, role, active }) {
     const state = stateOf(row);
     this.#place(row, index, depth, active);
     this.#say("title", row.title || row.type);
@@ -45,7 +45,7 @@ export class RowView {
     this.#say("word", isOver(row) ? outcome(row) : STATES[state].word);
     const facts = isOver(row) ? [elapsed(row, now)] : [remaining(row, now), counts(row), rate(row), elapsed(row, now)];
     this.#say("facts", facts.filter(Boolean).join(" · "));
-    this.#say("owner", several ? `user ${row.userID}` : "");
+    this.#say("owner", names ? names.of(row.userID) : "");
     this.#state(state);
     this.#progress(row, state);
     this.toggle.hidden = children === 0;
@@ -74,7 +74,7 @@ export class RowView {
     if (this.#told[part] === text) return;
     this.#told[part] = text ?? "";
     this[part].textContent = text ?? "";
-    if (part === "title" || part === "subtitle" || part === "facts") this[part].title = text ?? "";
+    if (["title", "subtitle", "facts", "owner"].includes(part)) this[part].title = text ?? "";
   }
 
   #state(state) {

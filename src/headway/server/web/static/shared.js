@@ -5,6 +5,7 @@ import { Api } from "./api.js";
 import { Detail } from "./detail.js";
 import { h } from "./dom.js";
 import { fraction, percent } from "./format.js";
+import { Numbers } from "./names.js";
 import { isOver, outcome } from "./states.js";
 
 const PAUSE = 2_000; // milliseconds between two looks
@@ -36,7 +37,7 @@ export class Shared {
     this.#api = new Api(undefined, { token: secret });
     this.#uuid = uuid;
     this.#tell = tell;
-    this.#detail = new Detail(null, { api: this.#api });
+    this.#detail = new Detail(null, { api: this.#api, names: new Numbers() });
     this.element = h("div", { class: "view shared" }, h("h1", { class: "unseen" }, "A shared activity"), this.#bar);
     this.#bar.hidden = true;
     this.#awake = () => document.hidden || this.#wake();
