@@ -138,10 +138,11 @@ class Hubs(RuleBasedStateMachine):
             await self.turns()
             stored = await self.disk.get(uuid)
             assert stored is not None
+            now = self.hub.time.now()
             theirs = {
-                "report": lambda: lifecycle.report(stored, Report(progress=100 - percent), 1.0),
-                "cancel": lambda: lifecycle.request_cancel(stored, 1.0, required=True),
-                "end": lambda: lifecycle.finish(stored, State.FAILED, 1.0),
+                "report": lambda: lifecycle.report(stored, Report(progress=100 - percent), now),
+                "cancel": lambda: lifecycle.request_cancel(stored, now, required=True),
+                "end": lambda: lifecycle.finish(stored, State.FAILED, now),
             }[what]()
             if theirs is not stored:
                 assert await self.disk.commit([Write(theirs, stored.fence, durable=what != "report")]) != [None]

@@ -95,6 +95,8 @@ class Outputs:
 
     async def _save(self) -> None:
         self._written.clear()
+        if not self._unsaved:
+            return
         self._saving, self._unsaved = self._unsaved, {}
         left = self._saving
         try:

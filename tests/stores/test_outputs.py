@@ -108,6 +108,8 @@ async def test_while_starts_are_refused_output_is_dropped(tmp_path: Path) -> Non
     store = SqliteStore(tmp_path / "data")
     async with opening(store) as held:
         await held.start("a")
+        store._reserve = disk = Disk(store)
+        disk.has_room, disk.given_up = False, True  # whenever it is asked
         store._full = True
         before = store.transactions
         await store.save_outputs({"a": "text"})

@@ -7,7 +7,6 @@ import enum
 from headway.core.view import Kind
 from headway.wire.plex import encode_notification
 
-
 DEGRADED = '{"degraded":true}'
 """What the ping of a server says that cannot reach its store."""
 

@@ -78,7 +78,8 @@ async def test_what_a_stopped_command_said_is_kept(activities: Hub, env: dict[st
     await until(ready.exists, "it is ready")
     await spawned.cancel()
     assert (await within(spawned.wait())).state is State.CANCELLED
-    assert (await activities.output(spawned.uuid)).startswith("begun\nstopping\n")
+    said = (await activities.output(spawned.uuid)).splitlines()
+    assert (said[0], "stopping" in said) == ("begun", True)  # a shell may say in between that its `sleep` was stopped
 
 
 async def test_of_a_flood_the_end_is_kept(activities: Hub, env: dict[str, str]) -> None:

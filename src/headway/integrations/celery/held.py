@@ -28,7 +28,10 @@ class Held:
     """A task that this process has in hand."""
 
     def __init__(self, ticket: Ticket, job: Job, request: Any = None) -> None:
-        self.ticket, self.job, self.request = ticket, job, request
+        self.ticket: Ticket = ticket
+        self.job: Job = job
+        self.request: Any = request
+        """Celery's own record of it."""
         self.receipt: str = uuid4().hex[:12]
         self.inside: AbstractContextManager[None] | None = None
         self.here: bool = False
@@ -64,6 +67,7 @@ WORDS = {State.FAILED: "failed", State.LOST: "been lost", State.CANCELLED: "been
 
 
 def outcome(held: Held, error: object) -> tuple[State, str | None]:
+    """What a task has become that ended by an error, and what there is to say of it."""
     if held.to_stop and isinstance(error, Cancelled):
         return State.CANCELLED, None
     return State.FAILED, fitting.said(error) if isinstance(error, BaseException) else str(error)
