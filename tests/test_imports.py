@@ -38,7 +38,9 @@ RULES = {
     **dict.fromkeys(HUB_PARTS.split(), Rule(f"{HUB} stores", "msgspec")),
     "client": Rule("core wire lazy forks track", "msgspec httpx2 httpcore2 wsproto"),
     "server": Rule(f"{HUB} stores", "msgspec starlette uvicorn uvloop httptools websockets jwt cryptography"),
-    "integrations": Rule(f"{HUB} client", "msgspec starlette tqdm litestar django asgiref celery billiard"),
+    "integrations": Rule(
+        f"{HUB} client", "msgspec starlette tqdm litestar django asgiref celery billiard taskiq dramatiq rq arq"
+    ),
     "cli": Rule(SIDES, "msgspec click rich textual uvicorn uvloop httpx2"),
     "testing": Rule(SIDES, "msgspec pytest"),
     "__main__": Rule("cli", ""),

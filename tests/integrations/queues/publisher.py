@@ -1,0 +1,33 @@
+"""A program that publishes tasks of one library, as it is told: ``python -m tests.integrations.queues.publisher NAME``.
+
+A line of its input, JSON, is ``{"task", "args", "owner"}``; one of its output the id of the task, and how many seconds
+publishing took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+import time
+
+from tests.integrations.queues import work
+
+
+def main(library: str) -> None:
+    """Until its input ends."""
+    with asyncio.Runner() as runner:
+        shop = importlib.import_module(f"tests.integrations.queues.{library}_shop")
+        for line in sys.stdin:
+            told = json.loads(line)
+            work.owner = told["owner"]
+            began = time.monotonic()
+            id = runner.run(shop.publish(told["task"], *told["args"]))
+            sys.stdout.write(json.dumps({"id": id, "seconds": time.monotonic() - began}) + "\n")
+            sys.stdout.flush()
+        runner.run(shop.close())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
