@@ -48,7 +48,8 @@ class Shop:
     def __init__(self, library: str, client: Client, broker: str, folder: Path, headway: Mapping[str, str]) -> None:
         self.library, self.client, self.folder = library, client, folder
         self.broker = broker
-        notes = broker.rpartition("/")[0] + "/0"
+        url, _, number = broker.rpartition("/")
+        notes = f"{url}/{int(number) + 8}"
         self.book = redis.Redis.from_url(notes, protocol=2)
         self.environment = {
             **os.environ,
@@ -58,6 +59,8 @@ class Shop:
         }
         self.workers: list[subprocess.Popen[bytes]] = []
         self.log = folder / f"{library}.log"
+        self.unseen = ""
+        """The id of what was published while there was no server."""
         self._publisher: subprocess.Popen[str] | None = None
 
     def start_workers(self) -> None:
