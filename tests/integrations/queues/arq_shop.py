@@ -5,6 +5,7 @@ from typing import Any
 
 from arq import Retry, create_pool
 from arq.connections import ArqRedis, RedisSettings
+from arq.jobs import Job
 
 from headway.integrations.arq import track
 from tests.integrations.queues import work
@@ -65,6 +66,10 @@ async def publish(task: str, *args: Any) -> str:
     job = await pools[0].enqueue_job(task, *args)
     assert job is not None
     return job.job_id
+
+
+async def stop(id: str) -> None:
+    await Job(id, pools[0]).abort()
 
 
 async def close() -> None:

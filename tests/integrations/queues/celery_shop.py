@@ -14,7 +14,7 @@ app = Celery("queues", broker=work.BROKER, backend=work.BROKER)
 app.conf.result_backend_thread_safe = True
 app.conf.worker_lost_wait = 0.5
 app.conf.broker_connection_retry_on_startup = True
-stop = track(app, **work.SETTINGS)
+untrack = track(app, **work.SETTINGS)
 
 fail = app.task(work.fail)
 report = app.task(work.report)
@@ -42,6 +42,10 @@ async def publish(task: str, *args: Any) -> str:
     return str(globals()[task].delay(*args).id)
 
 
+async def stop(id: str) -> None:
+    app.control.revoke(id, terminate=True)
+
+
 async def close() -> None:
-    stop()
+    untrack()
     app.close()

@@ -21,7 +21,7 @@ from tests.e2e.serving import Serving
 from tests.examples.site import until
 from tests.integrations.queues.shops import LIBRARIES, Shop, shops
 
-YES, STOPPED, OVERDUE, LOST, NONE = "yes", "stopped", "overdue", "lost", "—"
+YES, STOPPED, OVERDUE, CANCELLED, LOST, NONE = "yes", "stopped", "overdue", "cancelled", "lost", "—"
 OWNER = 7
 LONG, LONGER = 3.0, {"celery": 7.0}
 """Seconds that a task takes which does not look, and is to stop: more than its grace, and more than it takes Celery to
@@ -137,6 +137,33 @@ def stops(task: str, *without: str) -> Check:
     return check
 
 
+def is_stopped_by_the_library(shop: Shop) -> str:
+    """By its own command, of which Headway knows nothing before."""
+    if shop.library in ("taskiq", "dramatiq"):
+        return NONE
+    published = shop.publish(rest(shop), 60, "stopped")
+    uuid = shop.row(published.id).uuid
+    until(lambda: shop.runs("stopped"))
+    shop.live(uuid, subtitle="")
+    shop.stop(published.id)
+    ended = shop.ended(uuid)
+    assert (ended.state, ended.cancel_requested) == ("cancelled", True), ended
+    return CANCELLED
+
+
+def is_lost_with_its_process(shop: Shop) -> str:
+    """One that has it to itself, and whose worker goes on."""
+    if shop.library not in ("celery", "rq"):
+        return NONE
+    uuid = shop.row(shop.publish("nap", 60, "killed").id).uuid
+    (process,) = until(lambda: shop.runs("killed"))
+    shop.live(uuid, subtitle="")
+    os.kill(process, signal.SIGKILL)
+    ended = shop.ended(uuid)
+    assert ended.state == "lost" and ended.error not in (None, "lease_expired"), ended
+    return LOST
+
+
 def meets_no_other_task(shop: Shop) -> str:
     """Each second one of many short ones is cancelled while it begins, runs or ends."""
     ids = [shop.publish("short").id for _ in range(12)]
@@ -202,6 +229,8 @@ PHASES: Sequence[Phase] = (
             "in one long call, when cancelled": stops("nap", "arq"),
             "that is a coroutine, when cancelled": stops("rest", "celery"),
             "is met by no cancel of another": meets_no_other_task,
+            "that the library itself stops": is_stopped_by_the_library,
+            "whose process in a pool is killed": is_lost_with_its_process,
         }
     ),
     Phase({"runs without a server, published without delay": runs_without_a_server}, Serving.kill),

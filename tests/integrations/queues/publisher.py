@@ -1,6 +1,7 @@
 """A program that publishes tasks of one library, as it is told: ``python -m tests.integrations.queues.publisher NAME``.
 
-A line of its input, JSON, is ``{"task", "args", "owner"}``; one of its output the id of the task, and how many seconds
+A line of its input, JSON, is ``{"task", "args", "owner", "stop"}``, the last the
+id of a task to be stopped by the library's own means; one of its output the id of the task, and how many seconds
 publishing took.
 """
 
@@ -22,8 +23,11 @@ def main(library: str) -> None:
         for line in sys.stdin:
             told = json.loads(line)
             work.owner = told["owner"]
-            began = time.monotonic()
-            id = runner.run(shop.publish(told["task"], *told["args"]))
+            began, id = time.monotonic(), told["stop"]
+            if id is None:
+                id = runner.run(shop.publish(told["task"], *told["args"]))
+            else:
+                runner.run(shop.stop(id))
             sys.stdout.write(json.dumps({"id": id, "seconds": time.monotonic() - began}) + "\n")
             sys.stdout.flush()
         runner.run(shop.close())

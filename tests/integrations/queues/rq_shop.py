@@ -5,6 +5,7 @@ from typing import Any
 
 import rq
 from redis import Redis
+from rq.command import send_stop_job_command
 
 import headway.integrations.rq
 from headway.integrations.queues.tracker import Tracker
@@ -41,6 +42,10 @@ async def publish(task: str, *args: Any) -> str:
     """The id of what is published."""
     retry = rq.Retry(max=2) if task == "once" else None
     return queue.enqueue(globals()[task], *args, retry=retry).id
+
+
+async def stop(id: str) -> None:
+    send_stop_job_command(connection, id)
 
 
 async def close() -> None:

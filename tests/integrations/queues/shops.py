@@ -91,8 +91,15 @@ class Shop:
         self.kill_workers()
         self.book.close()
 
+    def stop(self, id: str) -> None:
+        """Have a task stopped by the library's own means."""
+        self._ask(stop=id)
+
     def publish(self, task: str, *args: Any, owner: int | None = None) -> Published:
         """A task, by a program of its own."""
+        return self._ask(task=task, args=args, owner=owner)
+
+    def _ask(self, **told: Any) -> Published:
         if self._publisher is None:
             with self.log.with_suffix(".publisher.log").open("wb") as log:
                 self._publisher = subprocess.Popen(
@@ -105,7 +112,7 @@ class Shop:
                     text=True,
                 )
         assert self._publisher.stdin is not None and self._publisher.stdout is not None
-        self._publisher.stdin.write(json.dumps({"task": task, "args": args, "owner": owner}) + "\n")
+        self._publisher.stdin.write(json.dumps({"owner": None, "stop": None, **told}) + "\n")
         self._publisher.stdin.flush()
         line = self._publisher.stdout.readline()
         assert line, self.log.with_suffix(".publisher.log").read_text()
