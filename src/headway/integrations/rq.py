@@ -125,6 +125,7 @@ class _Tracked(BaseWorker):
         if not run.may_begin():
             job.cancel()
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+            self._renew(run, job)
             return
         self._run, self._outcome, self._error = run, None, None
         try:
@@ -142,6 +143,14 @@ class _Tracked(BaseWorker):
             run.retried(None, None, error)
         else:
             run.finish(State(state), error)
+            if state == State.CANCELLED:
+                self._renew(run, job)
+
+    def _renew(self, run: Run, job: Job) -> None:
+        """If it is requeued, somebody wants it to run after all: as another activity than that which was cancelled."""
+        if HEADER in job.meta and self.connection.exists(job.key):
+            job.meta[HEADER] = run.ticket.renewed().header
+            job.save_meta()  # type: ignore[no-untyped-call]
 
     # Where the job runs: in the work horse, or here
 

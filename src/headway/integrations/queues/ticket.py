@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -66,6 +67,10 @@ class Ticket(msgspec.Struct, frozen=True, omit_defaults=True):
             "grace": self.grace,
             "stall": STALL,
         }
+
+    def renewed(self) -> Ticket:
+        """For another activity like this one, that is a part of nothing."""
+        return msgspec.structs.replace(self, key=f"{self.library}:{self.id}:{uuid4().hex}", parent=None)
 
     @property
     def header(self) -> str:

@@ -173,7 +173,8 @@ class Run:
         self._tracker = tracker
         self._inside: AbstractContextManager[None] | None = None
         self._outside: Run | None = None
-        self._before = self.job = self._start()
+        self.job: Job = self._start()
+        self._before = self.job
 
     def __repr__(self) -> str:
         return f"<Run {self.ticket.id} {self.job!r}>"
