@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,9 @@ __all__ = ["Queue", "SimpleWorker", "Worker"]
 
 SOON = 0.05
 """Seconds until a work horse is looked for again that has just been made."""
+
+BEGUN = b"\n"
+"""What a work horse writes when it begins; its outcome follows."""
 
 MAX_OUTCOME = 65_536
 """Bytes."""
@@ -161,15 +165,20 @@ class _Tracked(BaseWorker):
             return super().perform_job(job, queue, *rest)
         self._reporter = _Here(run) if self.is_horse else run.job
         run.enter(self._reporter)
+        self._tell(BEGUN)
         try:
             succeeded = super().perform_job(job, queue, *rest)
         finally:
             run.exit()
         self._outcome = _outcome(job, succeeded, self._error, cancelled=self._stopped_job_id == job.id)
-        if self._told is not None:
-            os.write(self._told, json.dumps(self._outcome).encode())
+        self._tell(json.dumps(self._outcome).encode())
+        if self.is_horse:
             self.headway.link.settle()
         return succeeded
+
+    def _tell(self, news: bytes) -> None:
+        if self._told is not None:
+            os.write(self._told, news)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """The job has raised."""
@@ -188,29 +197,36 @@ class _Tracked(BaseWorker):
 class Worker(_Tracked, rq.Worker):
     """A worker that shows its jobs."""
 
+    _begun: int | None = None
+    """Where to read what the work horse writes."""
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
     def _execute(self, run: Run, job: Job, queue: rq.Queue) -> None:
-        reads, self._told = os.pipe()
+        self._begun, self._told = reads, writes = os.pipe()
         try:
             run.on_stop(lambda: self._stop(run, job.id, signal.SIGTERM))
             super()._execute(run, job, queue)
         finally:
-            os.close(self._told)
-            self._told = None
-            told = _read(reads)
+            with self._lock:
+                self._begun = self._told = None
+            os.close(writes)
+            told = _read(reads).removeprefix(BEGUN)
         self._outcome = Outcome(*json.loads(told)) if told else None
 
     def _stop(self, run: Run, job_id: str, number: signal.Signals) -> None:
         """Signal the group of the work horse, as long as it is there for that run."""
-        if self._run is not run:
-            return
-        if self.horse_pid:
-            with suppress(ProcessLookupError):  # not there yet, or gone
-                self._stopped_job_id = job_id  # then RQ calls it stopped, and does not try it again
-                os.killpg(self.horse_pid, number)
-                if number is signal.SIGTERM:
-                    self._later(run.ticket.grace, run, job_id, signal.SIGKILL)
+        with self._lock:
+            if self._run is not run or self._begun is None:
                 return
-        self._later(SOON, run, job_id, number)
+            process = self.horse_pid
+            if not process or not select.select([self._begun], [], [], 0)[0]:
+                self._later(SOON, run, job_id, number)  # before it has begun, it would take a signal as we do
+                return
+            self._stopped_job_id = job_id  # then RQ calls it stopped, and does not try it again
+            with suppress(ProcessLookupError):  # it is gone
+                os.killpg(process, number)
+        if number is signal.SIGTERM:
+            self._later(run.ticket.grace, run, job_id, signal.SIGKILL)
 
     def _later(self, seconds: float, *args: Any) -> None:
         timer = threading.Timer(seconds, self._stop, args)
