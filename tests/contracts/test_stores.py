@@ -1,5 +1,6 @@
 """Each store keeps the contract of the port."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 
 from headway.ports import Store
 from headway.stores.memory import MemoryStore
+from headway.stores.nats import NatsStore
 from headway.stores.redis import RedisStore
 from headway.stores.sqlite import SqliteStore
 from headway.testing.durable_stores import DurableStoreContract
 from headway.testing.stores import StoreContract
+from tests.stores.nats_servers import NatsServer, nats_server
 from tests.stores.redis_servers import RedisServer, binaries, redis_server
 
 
@@ -65,3 +68,27 @@ class TestRedisStore(DurableStoreContract):
     def transactions(self, store: Store) -> int:
         assert isinstance(store, RedisStore)
         return store.transactions
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_server(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+class TestNatsStore(DurableStoreContract):
+    @pytest.fixture(autouse=True)
+    def place(self, nats: NatsServer) -> None:
+        self.url = f"{nats.url}?namespace={uuid4()}"
+
+    def store(self) -> Store:
+        return NatsStore(self.url)
+
+    async def crashed(self, store: Store) -> Store:
+        return NatsStore(self.url)  # what is left is on the server
+
+    async def test_many_commits_share_few_transactions(self) -> None:
+        """A server takes each message by itself; but they do not wait for each other."""
+        async with self.opened() as store:
+            await asyncio.gather(*(store.start(f"a{n}") for n in range(1000)))
+            assert len(store.published) == 1000

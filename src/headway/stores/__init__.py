@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 REDIS = ("redis", "rediss", "valkey", "valkeys")
 """Schemes of a Redis or Valkey server."""
 
+NATS = ("nats", "tls")
+"""Schemes of a NATS server."""
+
 
 class StoreError(HeadwayError):
     """The store cannot be opened; the message says why and what to do."""
@@ -32,8 +35,8 @@ def open_store(url: str) -> Store:
     """The store that a URL names; nothing is opened yet and only that technology is imported.
 
     ``memory:`` keeps records in this process; ``sqlite:FOLDER`` (also ``sqlite:///abs/folder``) keeps them in a folder;
-    ``redis://HOST`` on a Redis or Valkey server, see ``RedisStore``. Raises ``StoreError`` for anything else, and where
-    the package that it takes is not installed.
+    ``redis://HOST`` on a Redis or Valkey server, see ``RedisStore``; ``nats://HOST`` on NATS, see ``NatsStore``. Raises
+    ``StoreError`` for anything else, and where the package that it takes is not installed.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
@@ -51,7 +54,16 @@ def open_store(url: str) -> Store:
             raise StoreError(f"a {parts.scheme} store takes the redis package: pip install 'headway[redis]'") from error
 
         return RedisStore(url)
-    known = "memory:, sqlite:FOLDER or redis://HOST"
+    if parts.scheme in NATS:
+        try:
+            from headway.stores.nats import NatsStore
+        except ImportError as error:
+            raise StoreError(
+                f"a {parts.scheme} store takes the nats-py package: pip install 'headway[nats]'"
+            ) from error
+
+        return NatsStore(url)
+    known = "memory:, sqlite:FOLDER, redis://HOST or nats://HOST"
     raise StoreError(f"no store is known by the scheme {parts.scheme!r}; use {known}")
 
 
@@ -60,9 +72,15 @@ def open_document(url: str, name: str) -> Document | None:
 
     Raises ``StoreError`` as ``open_store`` does.
     """
-    if urlsplit(url).scheme.partition("+")[0] not in REDIS:
+    scheme = urlsplit(url).scheme.partition("+")[0]
+    if scheme not in (*REDIS, *NATS):
         return None
-    from headway.stores.redis_vault import RedisVault
     from headway.stores.vault import Closet
+
+    if scheme in NATS:
+        from headway.stores.nats_vault import NatsVault
+
+        return Closet(NatsVault(url, name))
+    from headway.stores.redis_vault import RedisVault
 
     return Closet(RedisVault(url, name))

@@ -1,0 +1,384 @@
+"""NATS JetStream, for many nodes: a record is the last message of a subject, and its sequence the revision.
+
+All nodes read all changes from one stream, their own, too: so all see one total order, and a commit returns when it has
+come back. A change says which message it replaces, and counts only where that is still the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeVar
+
+import msgspec
+from nats.errors import AuthorizationError
+
+from headway.core.activity import Activity
+from headway.core.errors import StorageFull, Unavailable
+from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
+from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
+from headway.stores import StoreError
+from headway.stores.durability import Durability
+from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability
+from headway.stores.nats_archive import Archive
+from headway.stores.nats_feed import Feed, Message
+from headway.stores.nats_streams import AT_ONCE, VERSION, Overtaken, Refused, Streams, read, write
+from headway.stores.position import Position
+
+PACE = 0.2
+"""Seconds between two commits of progress: an activity is written at most 5 times a second."""
+
+PATIENCE = 2.0
+"""Seconds for which a commit is tried again while the server cannot be reached."""
+
+RETRY = 0.05
+"""Seconds between these tries."""
+
+OPENING = 120.0
+"""Seconds in which all records have to be read."""
+
+SKIPPED = 10_000
+"""Sequences that are left out where some were lost, beyond those that are known to have been given out."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger("headway")
+
+
+class NatsStore:
+    """Records in one namespace of servers that any number of nodes may share.
+
+    Each node reads all records when it is opened, and keeps the live ones and an index of what has ended in memory.
+    """
+
+    pace: float = PACE
+
+    def __init__(self, url: str, *, now: Callable[[], float] = time.time, output_room: int = OUTPUT_ROOM) -> None:
+        """``url``: ``nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST…][?namespace=NAME&durability=process]``; ``tls``
+        for TLS (``ca``, ``cert``, ``key``: files); ``creds``, ``nkey``: files; ``replicas``, ``storage``, ``domain``.
+        ``now``: seconds since the epoch. Raises ``StoreError`` for another.
+        """
+        self.address: Address = parse_address(url)
+        self.durability: Durability | None = None
+        """What the server promises of what it acknowledges; None before it has been asked."""
+        self.dropped: int = 0
+        """Messages that could not be read: none of ours."""
+        self._now, self._output_room = now, output_room
+        self._position = Position()
+        self._closed = True
+
+    def __repr__(self) -> str:
+        held = "closed" if self._closed else repr(self._position)
+        return f"<NatsStore {self.address.name} {self.address.namespace} {held}>"
+
+    async def open(self, publish: Publish) -> Snapshot:
+        """See ``Store.open``."""
+        self._publish: Publish = _nobody
+        self._position, self._archive = Position(), Archive()
+        self._live: dict[str, Activity] = {}
+        self._floors: dict[int, int] = {}
+        self._working: set[asyncio.Task[Any]] = set()
+        self._syncing: asyncio.Task[None] | None = None
+        async with AsyncExitStack() as undo:
+            try:
+                snapshot = await self._take_up(undo)
+            except AuthorizationError as error:
+                raise StoreError(f"{self.address.name} refuses the user, the password or the token: {error}") from error
+            except (*TROUBLE, Refused) as error:
+                said = str(error) or type(error).__name__
+                raise StoreError(f"cannot use the store at {self.address.name}: {said}") from error
+            self._publish = publish
+            self._closed = False
+            self._held = undo.pop_all()
+        return snapshot
+
+    async def commit(self, writes: Sequence[Write]) -> list[int | None]:
+        """See ``Store.commit``. Of several writes, when the servers go away in between, some may stand."""
+        # In a task of its own: a commit stands or never was, whatever becomes of whoever asked for it.
+        return await self._on_its_own(self._commit(writes))
+
+    async def sync(self) -> None:
+        """See ``Store.sync``. Those who ask together share an answer."""
+        self._refuse_when_closed()
+        if self._syncing is None:
+            self._syncing = self._task(self._synced())
+        await asyncio.shield(self._syncing)
+
+    async def _synced(self) -> None:
+        await asyncio.sleep(0)  # whoever asks in this turn is answered along
+        self._syncing = None
+        last, _ = await self._asked(self._streams.state(self._streams.records))
+        await self._position.reach(last)
+
+    async def beat(self, names: Collection[str]) -> None:
+        """See ``Store.beat``."""
+        await self._asked(self._streams.beat(names))
+
+    async def silences(self, names: Collection[str]) -> Mapping[str, float]:
+        """See ``Store.silences``."""
+        return await self._asked(self._streams.silences(names)) if names else {}
+
+    async def get(self, uuid: str) -> Activity | None:
+        """See ``Store.get``."""
+        found = await self._asked(self._streams.get(uuid))
+        return None if found is None else found[0]
+
+    async def history(self, query: HistoryQuery) -> list[Activity]:
+        """See ``Store.history``."""
+        found: list[Activity] = []
+        uuids = [end.uuid for end in self._archive.newest(query.scope, query.before)]
+        for at in range(0, len(uuids), AT_ONCE):
+            found += filter(query.admits, await self._records(uuids[at : at + AT_ONCE]))
+            if len(found) >= query.limit:
+                break
+        return found[: query.limit]
+
+    async def _records(self, uuids: Sequence[str]) -> list[Activity]:
+        missing = [uuid for uuid in uuids if uuid not in self._archive.recent]
+        fetched = {each.uuid: each for each in await self._asked(self._streams.many(missing))} if missing else {}
+        self._archive.forget([uuid for uuid in missing if uuid not in fetched])  # which another node has pruned
+        records = (fetched.get(uuid) or self._archive.recent.get(uuid) for uuid in uuids)
+        return [record for record in records if record is not None]
+
+    async def save_outputs(self, outputs: Mapping[str, str]) -> None:
+        """See ``Store.save_outputs``."""
+        known = {uuid: text for uuid, text in outputs.items() if uuid in self._live or uuid in self._archive}
+        with suppress(StorageFull):
+            await self._asked(self._streams.keep(known))
+
+    async def output(self, uuid: str) -> str:
+        """See ``Store.output``."""
+        return await self._asked(self._streams.output(uuid))
+
+    async def prune(self, before: float, keep: int) -> int:
+        """See ``Store.prune``."""
+        doomed = self._archive.doomed(before, keep)
+        floors: dict[int, int] = {}
+        for end in doomed:
+            floors[end.owner] = max(floors.get(end.owner, 0), end.revision)
+        await self._asked(self._streams.raise_floors(floors))
+        count = await self._asked(self._streams.forget([end.uuid for end in doomed]))
+        self._archive.forget([end.uuid for end in doomed])
+        return count
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._working:
+            await asyncio.wait(self._working, timeout=PATIENCE)
+        self._position.fail(Unavailable("the store is closed"))
+        if self._working:
+            await asyncio.wait(self._working)
+        await self._held.aclose()
+
+    # Opening
+
+    async def _take_up(self, undo: AsyncExitStack) -> Snapshot:
+        client = await self.address.connect(self._connected_again)
+        undo.push_async_callback(client.close)
+        self._streams = Streams(client, self.address)
+        self.durability = require_durability(self.address, *await self._streams.prepare(self._output_room))
+        self._begun = await self._streams.begin()
+        self._require_known()
+        last, _ = await self._streams.state(self._streams.records)
+        self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
+        following = asyncio.get_running_loop().create_task(self._feed.follow(), name="headway-nats-feed")
+        undo.push_async_callback(_ended, following)
+        async with asyncio.timeout(OPENING):
+            await self._position.reach(last)
+        return self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        kept = set(self._archive.kept(self._now() - TOMBSTONE_AGE, TOMBSTONES))
+        kept &= set(self._archive.recent)
+        floors = dict(self._floors)
+        for owner, floor in self._archive.floors(kept).items():
+            floors[owner] = max(floors.get(owner, 0), floor)
+        records = [*self._live.values(), *(self._archive.recent[uuid] for uuid in kept)]
+        return Snapshot(
+            self._begun.epoch, self._begun.secret, floors, sorted(records, key=lambda record: record.revision)
+        )
+
+    def _require_known(self) -> None:
+        if self._begun.version > VERSION:
+            raise StoreError(
+                f"the namespace {self.address.namespace} has version {self._begun.version}, this Headway knows "
+                f"{VERSION}: it was written by a newer release; install that one, or choose another namespace"
+            )
+
+    # What is told
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        changed: list[Activity] = []
+        for message in messages:
+            kind, _, key = message.subject.removeprefix(f"{self._streams.subject(self._streams.records)}.").partition(
+                "."
+            )
+            if kind == "record":
+                changed += self._record(message)
+            elif kind == "floor" and key.isdigit() and message.data.isdigit():
+                self._floors[int(key)] = max(self._floors.get(int(key), 0), int(message.data))
+        if changed:
+            self._publish(changed)
+        self._position.advance(messages[-1].sequence)
+
+    def _record(self, message: Message) -> list[Activity]:
+        activity = read(message.data, message.sequence)
+        if activity is None or self._streams.record(activity.uuid) != message.subject:
+            if not self.dropped:
+                _log.warning("something that is not a record is dropped; who else writes to this namespace?")
+            self.dropped += 1
+            return []
+        if activity.ended:
+            self._live.pop(activity.uuid, None)
+            self._archive.add(activity)
+        else:
+            self._live[activity.uuid] = activity
+        return [activity]
+
+    async def _connected_again(self) -> None:
+        self._feed.cut()
+
+    async def _look_what_is_left(self) -> None:
+        """The servers have been away: put back what they have lost meanwhile, as another that took over may have."""
+        begun, sequence = await self._streams.begun()
+        if begun.epoch != self._begun.epoch:
+            raise ConnectionError("the server holds another history now; start this node anew")
+        last, _ = await self._streams.state(self._streams.records)
+        if last < self._feed.read:
+            await self._streams.found_loss(begun, sequence)
+            await self._streams.skip(self._feed.read - last + SKIPPED)
+            begun = msgspec.structs.replace(begun, losses=begun.losses + 1)
+        if begun.losses == self._begun.losses:
+            return
+        _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
+        for record in (*self._archive.recent.values(), *self._live.values()):
+            await self._put_back(record)
+        self._begun = begun
+
+    async def _put_back(self, record: Activity) -> None:
+        found = await self._streams.get(record.uuid)
+        current = None if found is None else found[0]
+        # Of two nodes the one that knows more has the last word; an end is for ever.
+        if current is not None and (current.ended or current.updated_at >= record.updated_at):
+            return
+        with suppress(Overtaken):
+            expected = 0 if current is None else current.revision
+            await self._streams.put(self._streams.records, self._streams.record(record.uuid), write(record), expected)
+
+    # Committing
+
+    async def _commit(self, writes: Sequence[Write]) -> list[int | None]:
+        by_uuid: dict[str, list[int]] = {}
+        for number, each in enumerate(writes):
+            by_uuid.setdefault(each.activity.uuid, []).append(number)
+        revisions: list[int | None] = [None] * len(writes)
+
+        async def in_turn(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                revisions[number] = await self._written(writes[number])
+
+        chains = list(by_uuid.values())
+        for at in range(0, len(chains), AT_ONCE):
+            answers = await asyncio.gather(*map(in_turn, chains[at : at + AT_ONCE]), return_exceptions=True)
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    raise answer
+        await self._position.reach(max((revision for revision in revisions if revision), default=0))
+        return revisions
+
+    async def _written(self, each: Write) -> int | None:
+        """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
+        deadline, id = time.monotonic() + PATIENCE, secrets.token_hex(8)
+        current = self._live.get(each.activity.uuid)
+        while True:
+            try:
+                if each.expected is not None and (current is None or not each.holds(current)):
+                    current = await self._newest(each.activity.uuid)
+                    if current is None or not each.holds(current):
+                        await self._refused(current)
+                        return None
+                return await self._put(each, 0 if each.expected is None or current is None else current.revision, id)
+            except Overtaken:
+                found = await self._asked(self._streams.get(each.activity.uuid))
+                if found is not None and found[1] == id:
+                    return found[0].revision
+                current = None if found is None else found[0]
+                if each.expected is None:
+                    await self._refused(current)
+                    return None
+            except (*TROUBLE, Refused, StorageFull) as error:
+                if isinstance(error, StorageFull | Refused) or time.monotonic() > deadline:
+                    raise _translated(error) from error
+                await asyncio.sleep(RETRY)
+
+    async def _put(self, each: Write, expected: int, id: str) -> int:
+        subject = self._streams.record(each.activity.uuid)
+        return await self._streams.put(
+            self._streams.records, subject, write(each.activity), expected, id, timeout=PATIENCE
+        )
+
+    async def _newest(self, uuid: str) -> Activity | None:
+        found = await self._streams.get(uuid)
+        return None if found is None else found[0]
+
+    async def _refused(self, current: Activity | None) -> None:
+        if current is not None:
+            await self._position.reach(current.revision)
+
+    # Asking
+
+    async def _on_its_own(self, work: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            self._refuse_when_closed()
+        except Unavailable:
+            work.close()
+            raise
+        return await asyncio.shield(self._task(work))
+
+    def _task(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # which may interest nobody any more
+
+    async def _asked(self, question: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            self._refuse_when_closed()
+            return await question
+        except (*TROUBLE, Refused) as error:
+            raise _translated(error) from error
+        finally:
+            question.close()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("the store is closed")
+
+
+def _nobody(records: Sequence[Activity]) -> None:
+    """While it is opened: all of it will be in the snapshot."""
+
+
+def _translated(error: Exception) -> Unavailable | StorageFull:
+    if isinstance(error, StorageFull):
+        return error
+    # Not where it is and what it says: users read this. The log has it.
+    _log.debug("the store failed", exc_info=error)
+    return Unavailable("the store cannot be reached, or cannot take this now; try again in a moment")
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=RETRY)

@@ -1,0 +1,97 @@
+"""What has ended, as this process knows it: NATS finds a record by its key alone, so each node keeps an index."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from headway.core.activity import Activity
+from headway.core.policy import EVERYTHING, SYSTEM_USER, Scope
+
+REMEMBERED = 2_000
+"""The newest, which are held whole: they are asked for most, and could be put back were the server to lose them."""
+
+
+class End(NamedTuple):
+    """Where to find a record that has ended. Some 200 bytes."""
+
+    revision: int
+    uuid: str
+    owner: int
+    at: float
+    """Seconds since the epoch."""
+
+
+class Archive:
+    """The ends, by ascending revision."""
+
+    def __init__(self) -> None:
+        self.recent: OrderedDict[str, Activity] = OrderedDict()
+        """The newest ones, whole."""
+        self._ends: dict[str, End] = {}
+        self._order: dict[Scope, list[End]] = defaultdict(list)
+
+    def __contains__(self, uuid: object) -> bool:
+        return uuid in self._ends
+
+    def __repr__(self) -> str:
+        return f"<Archive {len(self._ends)}>"
+
+    def add(self, activity: Activity) -> None:
+        """The newest end; told again, as it stands now."""
+        known = self._ends.get(activity.uuid)
+        if known is not None and known.revision == activity.revision:
+            return
+        self.forget([] if known is None else [activity.uuid])
+        end = End(activity.revision, activity.uuid, activity.owner, activity.ended_at or 0.0)
+        self._ends[activity.uuid] = end
+        for scope in _scopes(activity.owner):
+            self._order[scope].append(end)
+        self.recent[activity.uuid] = activity
+        if len(self.recent) > REMEMBERED:
+            self.recent.popitem(last=False)
+
+    def forget(self, uuids: Collection[str]) -> None:
+        """These are gone."""
+        owners = {end.owner for uuid in uuids if (end := self._ends.pop(uuid, None)) is not None}
+        for uuid in uuids:
+            self.recent.pop(uuid, None)
+        for scope in {scope for owner in owners for scope in _scopes(owner)}:
+            self._order[scope] = [end for end in self._order[scope] if end.uuid in self._ends]
+
+    def newest(self, scope: Scope, before: int | None) -> Iterator[End]:
+        """Of an audience, newest first; those whose revision is smaller."""
+        ends = self._order[scope]
+        at = len(ends) if before is None else bisect_left(ends, (before,))
+        for place in range(at - 1, -1, -1):
+            yield ends[place]
+
+    def kept(self, since: float, per_owner: int) -> list[str]:
+        """The newest ones since then, at most that many an owner."""
+        return [
+            end.uuid
+            for scope, ends in self._order.items()
+            if scope is not EVERYTHING
+            for end in ends[-per_owner:]
+            if end.at >= since
+        ]
+
+    def floors(self, kept: Collection[str]) -> Mapping[int, int]:
+        """Per owner, the newest revision that is not among those."""
+        floors: dict[int, int] = {}
+        for end in self._ends.values():
+            if end.uuid not in kept:
+                floors[end.owner] = max(floors.get(end.owner, 0), end.revision)
+        return floors
+
+    def doomed(self, before: float, keep: int) -> list[End]:
+        """What ended before that time, and all but the newest ``keep``."""
+        everyone = self._order[EVERYTHING]
+        excess = {end.uuid for end in everyone[: max(0, len(everyone) - keep)]}
+        return [end for end in self._ends.values() if end.at < before or end.uuid in excess]
+
+
+def _scopes(owner: int) -> list[Scope]:
+    return [owner] if owner == SYSTEM_USER else [owner, EVERYTHING]
