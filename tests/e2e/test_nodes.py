@@ -1,4 +1,4 @@
-"""Two servers on one Valkey: any of them answers any request, and what one is told counts for both."""
+"""Two servers on one store: any of them answers any request, and what one is told counts for both."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from headway.core.errors import NotAuthenticated
 from tests.cli.invoking import PROGRAM, environment
 from tests.client.scripted_server import eventually
 from tests.e2e.serving import Serving
-from tests.stores.redis_servers import RedisServer, redis_server
+from tests.faults.cluster import SERVERS, StoreServer
 
 Nodes = tuple[Serving, Serving]
 
 
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("valkey")) as server:
+@pytest.fixture(scope="module", params=SERVERS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def nodes(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(store: StoreServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("nodes")
-        first, second = (Serving(folder / name / "data", "--store", valkey.url) for name in ("a", "b"))
+        first, second = (Serving(folder / name / "data", "--store", store.url) for name in ("a", "b"))
         for node in (first, second):
             node.data.mkdir(parents=True)
             stack.enter_context(node)
@@ -43,9 +43,9 @@ def token(nodes: Nodes) -> str:
     return (nodes[0].data / "admin.token").read_text().strip()
 
 
-def made(nodes: Nodes, valkey: RedisServer, *words: str) -> str:
+def made(nodes: Nodes, store: StoreServer, *words: str) -> str:
     """What `headway token` prints."""
-    command = [*PROGRAM, "token", *words, "--store", valkey.url, "--data", str(nodes[1].data)]
+    command = [*PROGRAM, "token", *words, "--store", store.url, "--data", str(nodes[1].data)]
     run = subprocess.run(command, env=environment(nodes[1].data), capture_output=True, text=True, check=True)
     return run.stdout.strip()
 
@@ -96,9 +96,9 @@ def test_a_stream_goes_on_at_another_node_where_it_broke_off(nodes: Nodes, token
 
 
 def test_a_token_that_is_revoked_closes_the_streams_of_every_node(
-    nodes: Nodes, valkey: RedisServer, token: str
+    nodes: Nodes, store: StoreServer, token: str
 ) -> None:
-    secret = made(nodes, valkey, "create", "anna")
+    secret = made(nodes, store, "create", "anna")
     streams: list[subprocess.Popen[bytes]] = []
     for node in nodes:
         with Client(node.url, secret) as client:
@@ -107,7 +107,7 @@ def test_a_token_that_is_revoked_closes_the_streams_of_every_node(
         streams.append(subprocess.Popen(command, stdout=subprocess.PIPE))
     for stream in streams:
         assert stream.stdout is not None and stream.stdout.readline() == b"event: ping\n"
-    made(nodes, valkey, "revoke", "--user", "anna")
+    made(nodes, store, "revoke", "--user", "anna")
     for stream in streams:
         with stream:
             assert stream.wait(5) == 0
@@ -124,9 +124,9 @@ def _opens(client: Client) -> bool:
     return True
 
 
-def test_what_a_node_was_told_outlives_it(nodes: Nodes, valkey: RedisServer, token: str, tmp_path: Path) -> None:
+def test_what_a_node_was_told_outlives_it(nodes: Nodes, store: StoreServer, token: str, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
-    third = Serving(tmp_path / "c" / "data", "--store", valkey.url)
+    third = Serving(tmp_path / "c" / "data", "--store", store.url)
     third.data.mkdir()
     third.start()
     with Client(third.url, token) as client, Client(nodes[0].url, token) as other:

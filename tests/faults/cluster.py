@@ -21,9 +21,13 @@ from headway.core.lifecycle import Report
 from headway.wire.notifications import ActivityNotification, ResyncNotification, SnapshotNotification
 from tests.e2e.serving import Serving
 from tests.faults.fault_proxy import FaultProxy
+from tests.stores.nats_servers import NatsServer, nats_server
 from tests.stores.redis_servers import RedisServer, redis_server
 
 WORKERS = 6
+
+StoreServer = RedisServer | NatsServer
+SERVERS = {"redis": redis_server, "nats": nats_server}
 
 T = TypeVar("T")
 
@@ -31,9 +35,9 @@ T = TypeVar("T")
 class Node:
     """A server of its own, and its way to the store."""
 
-    def __init__(self, folder: Path, proxy: FaultProxy) -> None:
+    def __init__(self, folder: Path, proxy: FaultProxy, scheme: str) -> None:
         self.proxy = proxy
-        self.serving = Serving(folder / "data", "--store", f"redis://127.0.0.1:{proxy.port}")
+        self.serving = Serving(folder / "data", "--store", f"{scheme}://127.0.0.1:{proxy.port}")
         self.serving.data.mkdir(parents=True)
 
     async def restart(self) -> None:
@@ -51,7 +55,7 @@ class Node:
 class Cluster:
     """Two nodes, their store, those who work, and those who watch."""
 
-    def __init__(self, store: RedisServer, nodes: list[Node], token: str) -> None:
+    def __init__(self, store: StoreServer, nodes: list[Node], token: str) -> None:
         self.store = store
         self.nodes = nodes
         self.started: set[str] = set()
@@ -130,13 +134,13 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(folder: Path) -> AsyncIterator[Cluster]:
+async def cluster(folder: Path, scheme: str = "redis") -> AsyncIterator[Cluster]:
     async with AsyncExitStack() as stack:
-        store = stack.enter_context(redis_server(folder / "valkey"))
+        store: StoreServer = stack.enter_context(SERVERS[scheme](folder / scheme))
         nodes: list[Node] = []
         for name in ("a", "b"):
             proxy = await stack.enter_async_context(FaultProxy(store.port))
-            node = Node(folder / name, proxy)
+            node = Node(folder / name, proxy, scheme)
             nodes.append(node)
             await asyncio.to_thread(node.serving.start)
             stack.push_async_callback(asyncio.to_thread, node.serving.__exit__)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cluster import Cluster, cluster
+from tests.faults.cluster import SERVERS, Cluster, cluster
 
 FAULTS = int(os.environ.get("HEADWAY_FAULTS", "60"))
 DEADLINE = 60.0 + FAULTS
@@ -27,8 +27,9 @@ KINDS = {"cut": 80, "refuse": 8, "store killed": 4, "store hangs": 3, "node kill
 
 
 @pytest.mark.skipif(FAULTS < 1, reason="HEADWAY_FAULTS is 0")
-async def test_no_lifecycle_event_is_lost_or_told_twice_whatever_breaks(tmp_path: Path) -> None:
-    async with asyncio.timeout(DEADLINE), cluster(tmp_path) as all_of_it:
+@pytest.mark.parametrize("scheme", SERVERS)
+async def test_no_lifecycle_event_is_lost_or_told_twice_whatever_breaks(tmp_path: Path, scheme: str) -> None:
+    async with asyncio.timeout(DEADLINE), cluster(tmp_path, scheme) as all_of_it:
         await all_of_it.through(_faults(all_of_it))
         assert len(all_of_it.ended) > FAULTS / 10
 

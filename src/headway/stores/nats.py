@@ -26,7 +26,7 @@ from headway.stores.durability import Durability
 from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability
 from headway.stores.nats_archive import Archive
 from headway.stores.nats_feed import Feed, Message
-from headway.stores.nats_streams import AT_ONCE, VERSION, Overtaken, Refused, Streams, read, write
+from headway.stores.nats_streams import AT_ONCE, VERSION, Begun, Overtaken, Refused, Streams, read, write
 from headway.stores.position import Position
 
 PACE = 0.2
@@ -80,6 +80,7 @@ class NatsStore:
         self._position, self._archive = Position(), Archive()
         self._live: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
+        self._outgrown = False
         self._working: set[asyncio.Task[Any]] = set()
         self._syncing: asyncio.Task[None] | None = None
         async with AsyncExitStack() as undo:
@@ -221,11 +222,20 @@ class NatsStore:
             )
             if kind == "record":
                 changed += self._record(message)
+            elif kind == "meta":
+                self._heed(message)
             elif kind == "floor" and key.isdigit() and message.data.isdigit():
                 self._floors[int(key)] = max(self._floors.get(int(key), 0), int(message.data))
         if changed:
             self._publish(changed)
         self._position.advance(messages[-1].sequence)
+
+    def _heed(self, message: Message) -> None:
+        """Whoever has raised the version says that all nodes know it."""
+        with suppress(msgspec.MsgspecError):
+            self._outgrown = msgspec.json.decode(message.data, type=Begun).version > VERSION
+        if self._outgrown:
+            _log.error("nothing can be changed by this node any more: the namespace takes a newer release")
 
     def _record(self, message: Message) -> list[Activity]:
         activity = read(message.data, message.sequence)
@@ -294,6 +304,8 @@ class NatsStore:
 
     async def _written(self, each: Write) -> int | None:
         """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
+        if self._outgrown:
+            raise Unavailable("this server is older than the others; use another one")
         deadline, id = time.monotonic() + PATIENCE, secrets.token_hex(8)
         current = self._live.get(each.activity.uuid)
         while True:
