@@ -81,8 +81,9 @@ class NatsVault:
     async def close(self) -> None:
         """See ``Vault.close``."""
         if self._streams is not None:
-            await self._streams.client.close()
-            self._streams = None
+            streams, self._streams = self._streams, None
+            with suppress(*TROUBLE):
+                await streams.client.close()
 
     async def _last(self, streams: Streams, key: str) -> Entry | None:
         return await streams.last(streams.documents, streams.subject(streams.documents, key))
@@ -94,6 +95,8 @@ class NatsVault:
         try:
             return await question(await self._connected())
         except (*TROUBLE, Refused) as error:
+            # It mends itself while its event loop runs, and this one runs for our questions alone: so begin anew.
+            await self.close()
             raise Unavailable(f"{self.name} cannot be reached: {str(error) or type(error).__name__}") from error
 
     async def _connected(self) -> Streams:

@@ -18,21 +18,22 @@ from headway.server.identity.database import VERSION
 from headway.server.identity.places import SharedPlace
 from headway.server.identity.store import TokenStore
 from headway.stores import open_document
+from headway.stores.vault import Closet
+from tests.faults.cluster import SERVERS, StoreServer
 from tests.server.identity.support import NOW, outgrow
-from tests.stores.redis_servers import RedisServer, redis_server
 
 Opening = Callable[[str], TokenStore]
 """A node's tokens, by its name."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("valkey")) as running:
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as running:
         yield running
 
 
 @pytest.fixture
-def url(server: RedisServer) -> str:
+def url(server: StoreServer) -> str:
     return f"{server.url}?namespace={uuid4()}"
 
 
@@ -115,7 +116,8 @@ def test_a_change_that_did_not_get_there_never_was(node: Opening, monkeypatch: p
     store = node("a")
     store.news()
     with monkeypatch.context() as patch:
-        patch.setattr("headway.stores.redis_vault.RedisVault.write", _refused)
+        for vault in ("redis_vault.RedisVault", "nats_vault.NatsVault"):
+            patch.setattr(f"headway.stores.{vault}.write", _refused)
         with pytest.raises(DataError, match="somebody else has changed this"):
             store.create("anna", Role.USER, now=NOW)
     assert [record.user for record in store.tokens()] == ["admin"]
@@ -180,12 +182,16 @@ def test_a_link_that_one_node_made_opens_a_session_at_another_once(node: Opening
     assert here.open_session_by_link(made[0], now=NOW) is None
 
 
-def test_a_lock_whose_holder_died_lapses(server: RedisServer, node: Opening, url: str, tmp_path: Path) -> None:
+def test_a_lock_whose_holder_died_lapses(node: Opening, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for vault in ("redis_vault", "nats_vault"):
+        monkeypatch.setattr(f"headway.stores.{vault}.LAPSE", 0.2)
     store = node("a")
-    namespace = url.rpartition("=")[2]
-    with server.client() as client:
-        client.set(f"{{{namespace}}}:identity.db.lock", "somebody", px=200)
-    store.create("anna", Role.USER, now=NOW)
+    with closing(_closet(url)) as dead:
+        assert isinstance(dead, Closet)
+        dead._run(dead._vault.lock())
+        store.create("anna", Role.USER, now=NOW)
+        dead._run(dead._vault.unlock())  # it was not dead after all, and takes nothing from anybody
+    assert len(store.tokens()) == 2
 
 
 def test_a_store_of_one_node_has_no_vault() -> None:
@@ -193,8 +199,17 @@ def test_a_store_of_one_node_has_no_vault() -> None:
     assert open_document("sqlite:data", "identity.db") is None
 
 
-def test_a_server_that_is_away_is_told_as_trouble_with_the_tokens(tmp_path: Path) -> None:
-    with redis_server(tmp_path / "valkey") as own:
-        store = TokenStore.open(tmp_path / "a", now=NOW, shared=_closet(own.url))
-    with closing(store), pytest.raises(DataError, match="cannot be reached"):
-        store.news()
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_server_that_is_away_is_told_as_trouble_with_the_tokens_until_it_is_back(
+    tmp_path: Path, scheme: str
+) -> None:
+    with SERVERS[scheme](tmp_path / scheme) as own:
+        with closing(TokenStore.open(tmp_path / "a", now=NOW, shared=_closet(own.url))) as store:
+            store.news()
+            own.kill()
+            for _ in range(3):
+                with pytest.raises(DataError, match="cannot be reached"):
+                    store.news()
+            own.start()
+            assert [record.user for record in store.tokens()] == ["admin"]
+            store.create("anna", Role.USER, now=NOW)
