@@ -7,7 +7,7 @@ import shutil
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,10 +24,8 @@ from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
 from headway.testing.opened import Opened, ending, reporting
 from tests.certificates import self_signed
+from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
-
-DEADLINE = 60.0
-"""Seconds after which a test does not wait any longer."""
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +48,6 @@ def url(shared: RedisServer) -> str:
 
 
 @asynccontextmanager
-async def nodes(url: str, count: int = 2) -> AsyncIterator[list[Activities]]:
-    async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(Activities(url)) for _ in range(count)]
-
-
-@asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Opened]:
     async with asyncio.timeout(DEADLINE):
         store = await Opened(RedisStore(url)).open()
@@ -65,37 +57,12 @@ async def opened(url: str) -> AsyncIterator[Opened]:
             await store.store.close()
 
 
-async def until(condition: object) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.005)
-
-
-async def insisted(node: Activities, **attributes: object) -> Activity:
-    """Start an activity, again and again until it is acknowledged."""
-    while True:
-        with suppress(Unavailable):
-            activity, _ = await node.create("t", 1, **{"cancellable": True, "lease": 300.0, **attributes})  # type: ignore[arg-type]
-            return activity
-        await asyncio.sleep(0.01)
-
-
-def kinds(node: Activities) -> dict[str, list[str]]:
-    """What has happened to each activity, as a watcher from the beginning is told."""
-    told = node.feed(None).view.since(0)
-    assert isinstance(told, list)
-    found: dict[str, list[str]] = {}
-    for event in told:
-        found.setdefault(event.activity.uuid, []).append(event.kind.value)
-    return found
-
-
 # Away
 
 
 async def test_nothing_acknowledged_is_missing_when_the_server_was_killed_meanwhile(server: RedisServer) -> None:
     async with nodes(server.url) as both:
-        running = [asyncio.create_task(_busy(node)) for node in both for _ in range(4)]
+        running = [asyncio.create_task(busy(node)) for node in both for _ in range(4)]
         for _ in range(3):
             await asyncio.sleep(0.1)
             await asyncio.to_thread(server.kill)
@@ -108,26 +75,9 @@ async def test_nothing_acknowledged_is_missing_when_the_server_was_killed_meanwh
         assert len(acknowledged) > 20
         for node in both:
             await node.store.sync()
-            assert [activity for activity in acknowledged if kinds(node).get(activity) != ["started", "ended"]] == []
-            assert all(
-                each in (["started"], ["started", "ended"], ["started", "updated"]) for each in kinds(node).values()
-            )
-
-
-async def _busy(node: Activities) -> list[str]:
-    """Start and end activities until cancelled: those whose end was acknowledged."""
-    done: list[str] = []
-    try:
-        while True:
-            activity = await insisted(node)
-            while True:
-                with suppress(Unavailable):
-                    await node.finish(activity.uuid, State.SUCCEEDED)
-                    break
-                await asyncio.sleep(0.01)
-            done.append(activity.uuid)
-    except asyncio.CancelledError:
-        return done
+            told = kinds(node)
+            assert [activity for activity in acknowledged if told.get(activity) != ["started", "ended"]] == []
+            assert all(each in (["started"], ["started", "ended"], ["started", "updated"]) for each in told.values())
 
 
 async def test_each_lifecycle_event_is_told_once_to_a_watcher_who_stays_through_an_outage(server: RedisServer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
@@ -15,7 +16,6 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
 import msgspec
-from nats.errors import AuthorizationError
 
 from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
@@ -25,6 +25,7 @@ from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability
 from headway.stores.nats_archive import Archive
+from headway.stores.nats_commits import PATIENCE, RETRY, Commits, translated
 from headway.stores.nats_feed import Feed, Message
 from headway.stores.nats_streams import AT_ONCE, VERSION, Begun, Overtaken, Refused, Streams, read, write
 from headway.stores.position import Position
@@ -32,17 +33,14 @@ from headway.stores.position import Position
 PACE = 0.2
 """Seconds between two commits of progress: an activity is written at most 5 times a second."""
 
-PATIENCE = 2.0
-"""Seconds for which a commit is tried again while the server cannot be reached."""
-
-RETRY = 0.05
-"""Seconds between these tries."""
-
 OPENING = 120.0
 """Seconds in which all records have to be read."""
 
 SKIPPED = 10_000
 """Sequences that are left out where some were lost, beyond those that are known to have been given out."""
+
+_PUT_BACK = re.compile(r"was-(\d+)-")
+"""The id of what was put back, and the revision that it had before."""
 
 _T = TypeVar("_T")
 _log = logging.getLogger("headway")
@@ -80,16 +78,15 @@ class NatsStore:
         self._position, self._archive = Position(), Archive()
         self._live: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
-        self._outgrown = False
         self._working: set[asyncio.Task[Any]] = set()
         self._syncing: asyncio.Task[None] | None = None
         async with AsyncExitStack() as undo:
             try:
                 snapshot = await self._take_up(undo)
-            except AuthorizationError as error:
-                raise StoreError(f"{self.address.name} refuses the user, the password or the token: {error}") from error
             except (*TROUBLE, Refused) as error:
                 said = str(error) or type(error).__name__
+                if "authorization" in said.lower():  # which NATS says in words alone
+                    raise StoreError(f"{self.address.name} refuses the user, the password or the token") from error
                 raise StoreError(f"cannot use the store at {self.address.name}: {said}") from error
             self._publish = publish
             self._closed = False
@@ -99,7 +96,7 @@ class NatsStore:
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``. Of several writes, when the servers go away in between, some may stand."""
         # In a task of its own: a commit stands or never was, whatever becomes of whoever asked for it.
-        return await self._on_its_own(self._commit(writes))
+        return await self._on_its_own(self._commits.make(writes))
 
     async def sync(self) -> None:
         """See ``Store.sync``. Those who ask together share an answer."""
@@ -184,8 +181,9 @@ class NatsStore:
         undo.push_async_callback(client.close)
         self._streams = Streams(client, self.address)
         self.durability = require_durability(self.address, *await self._streams.prepare(self._output_room))
-        self._begun = await self._streams.begin()
+        self._begun, _ = await self._streams.begin()
         self._require_known()
+        self._commits = Commits(self._streams, self._position, self._live)
         last, _ = await self._streams.state(self._streams.records)
         self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
         following = asyncio.get_running_loop().create_task(self._feed.follow(), name="headway-nats-feed")
@@ -233,9 +231,9 @@ class NatsStore:
     def _heed(self, message: Message) -> None:
         """Whoever has raised the version says that all nodes know it."""
         with suppress(msgspec.MsgspecError):
-            self._outgrown = msgspec.json.decode(message.data, type=Begun).version > VERSION
-        if self._outgrown:
-            _log.error("nothing can be changed by this node any more: the namespace takes a newer release")
+            if msgspec.json.decode(message.data, type=Begun).version > VERSION:
+                self._commits.outgrown = True
+                _log.error("nothing can be changed by this node any more: the namespace takes a newer release")
 
     def _record(self, message: Message) -> list[Activity]:
         activity = read(message.data, message.sequence)
@@ -256,14 +254,14 @@ class NatsStore:
 
     async def _look_what_is_left(self) -> None:
         """The servers have been away: put back what they have lost meanwhile, as another that took over may have."""
-        begun, sequence = await self._streams.begun()
+        await self._streams.prepare(self._output_room, self._feed.read + SKIPPED)
+        begun, sequence = await self._streams.begin(self._begun)
         if begun.epoch != self._begun.epoch:
             raise ConnectionError("the server holds another history now; start this node anew")
         last, _ = await self._streams.state(self._streams.records)
-        if last < self._feed.read:
-            await self._streams.found_loss(begun, sequence)
+        if last < self._feed.read or begun is self._begun:
+            begun = await self._streams.found_loss(begun, sequence)
             await self._streams.skip(self._feed.read - last + SKIPPED)
-            begun = msgspec.structs.replace(begun, losses=begun.losses + 1)
         if begun.losses == self._begun.losses:
             return
         _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
@@ -272,76 +270,16 @@ class NatsStore:
         self._begun = begun
 
     async def _put_back(self, record: Activity) -> None:
+        """It becomes what it was, under a new revision, unless it is newer: what another node has put back, too."""
         found = await self._streams.get(record.uuid)
-        current = None if found is None else found[0]
-        # Of two nodes the one that knows more has the last word; an end is for ever.
-        if current is not None and (current.ended or current.updated_at >= record.updated_at):
-            return
+        if found is not None:
+            was = _PUT_BACK.match(found[1])
+            if (int(was[1]) if was else found[0].revision) >= record.revision:
+                return
         with suppress(Overtaken):
-            expected = 0 if current is None else current.revision
-            await self._streams.put(self._streams.records, self._streams.record(record.uuid), write(record), expected)
-
-    # Committing
-
-    async def _commit(self, writes: Sequence[Write]) -> list[int | None]:
-        by_uuid: dict[str, list[int]] = {}
-        for number, each in enumerate(writes):
-            by_uuid.setdefault(each.activity.uuid, []).append(number)
-        revisions: list[int | None] = [None] * len(writes)
-
-        async def in_turn(numbers: Sequence[int]) -> None:
-            for number in numbers:
-                revisions[number] = await self._written(writes[number])
-
-        chains = list(by_uuid.values())
-        for at in range(0, len(chains), AT_ONCE):
-            answers = await asyncio.gather(*map(in_turn, chains[at : at + AT_ONCE]), return_exceptions=True)
-            for answer in answers:
-                if isinstance(answer, BaseException):
-                    raise answer
-        await self._position.reach(max((revision for revision in revisions if revision), default=0))
-        return revisions
-
-    async def _written(self, each: Write) -> int | None:
-        """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
-        if self._outgrown:
-            raise Unavailable("this server is older than the others; use another one")
-        deadline, id = time.monotonic() + PATIENCE, secrets.token_hex(8)
-        current = self._live.get(each.activity.uuid)
-        while True:
-            try:
-                if each.expected is not None and (current is None or not each.holds(current)):
-                    current = await self._newest(each.activity.uuid)
-                    if current is None or not each.holds(current):
-                        await self._refused(current)
-                        return None
-                return await self._put(each, 0 if each.expected is None or current is None else current.revision, id)
-            except Overtaken:
-                found = await self._asked(self._streams.get(each.activity.uuid))
-                if found is not None and found[1] == id:
-                    return found[0].revision
-                current = None if found is None else found[0]
-                if each.expected is None:
-                    await self._refused(current)
-                    return None
-            except (*TROUBLE, Refused, StorageFull) as error:
-                if isinstance(error, StorageFull | Refused) or time.monotonic() > deadline:
-                    raise _translated(error) from error
-                await asyncio.sleep(RETRY)
-
-    async def _put(self, each: Write, expected: int, id: str) -> int:
-        subject = self._streams.record(each.activity.uuid)
-        return await self._streams.put(
-            self._streams.records, subject, write(each.activity), expected, id, timeout=PATIENCE
-        )
-
-    async def _newest(self, uuid: str) -> Activity | None:
-        found = await self._streams.get(uuid)
-        return None if found is None else found[0]
-
-    async def _refused(self, current: Activity | None) -> None:
-        if current is not None:
-            await self._position.reach(current.revision)
+            subject, expected = self._streams.record(record.uuid), 0 if found is None else found[0].revision
+            id = f"was-{record.revision}-{secrets.token_hex(8)}"
+            await self._streams.put(self._streams.records, subject, write(record), expected, id)
 
     # Asking
 
@@ -369,7 +307,7 @@ class NatsStore:
             self._refuse_when_closed()
             return await question
         except (*TROUBLE, Refused) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         finally:
             question.close()
 
@@ -380,14 +318,6 @@ class NatsStore:
 
 def _nobody(records: Sequence[Activity]) -> None:
     """While it is opened: all of it will be in the snapshot."""
-
-
-def _translated(error: Exception) -> Unavailable | StorageFull:
-    if isinstance(error, StorageFull):
-        return error
-    # Not where it is and what it says: users read this. The log has it.
-    _log.debug("the store failed", exc_info=error)
-    return Unavailable("the store cannot be reached, or cannot take this now; try again in a moment")
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -62,8 +62,8 @@ class Address(msgspec.Struct, frozen=True):
         said: list[Exception] = []
 
         async def told(error: Exception) -> None:
+            # What is said first is why; what comes of trying again may be less to the point.
             said.append(error)
-            del said[:-1]
 
         client = Client()
         options: dict[str, Any] = {**self.secrets}
@@ -85,7 +85,7 @@ class Address(msgspec.Struct, frozen=True):
                 )
         except TROUBLE as error:
             await client.close()
-            raise (said[-1] if said else error) from error
+            raise (said[0] if said else error) from error
         client.options["max_reconnect_attempts"] = -1  # whoever was there once comes back
         return client
 

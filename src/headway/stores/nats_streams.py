@@ -174,9 +174,9 @@ class Streams:
 
     # What is kept
 
-    async def prepare(self, output_room: int) -> tuple[str, int]:
-        """Make the streams that are not there yet; the storage of records, and how many servers hold them. Raises
-        ``StoreError`` where there is no JetStream.
+    async def prepare(self, output_room: int, first: int = 1) -> tuple[str, int]:
+        """Make the streams that are not there yet; the storage of records, and how many servers hold them. ``first``:
+        the sequence that records begin with. Raises ``StoreError`` where there is no JetStream.
         """
         try:
             await self.ask("INFO")
@@ -184,7 +184,7 @@ class Streams:
             raise StoreError(f"{self._address.name} has no JetStream: start it with `jetstream` enabled") from error
         except Refused as error:
             raise StoreError(f"{self._address.name} has no JetStream for this account: {error}") from error
-        made = await self._stream(self.records)
+        made = await self._stream(self.records, first_seq=first)
         await self._stream(self.beats, max_age=BEATS_AGE)
         await self._stream(self.outputs, max_bytes=output_room, discard=DiscardPolicy.OLD)
         return str(made["config"]["storage"]), int(made["config"].get("num_replicas", 1))
@@ -219,34 +219,34 @@ class Streams:
         """Make the stream of documents, if it is not there."""
         await self._stream(self.documents)
 
-    async def begin(self) -> Begun:
-        """The history that is there; else one that begins now."""
+    async def begin(self, mine: Begun | None = None) -> tuple[Begun, int]:
+        """The history that is there, and the sequence of the word of it; where there is none, ``mine``, or one that
+        begins now.
+        """
         subject = self.subject(self.records, "meta")
-        fresh = Begun(secrets.token_hex(8), secrets.token_bytes(32))
+        if (entry := await self.last(self.records, subject)) is not None:
+            return msgspec.json.decode(entry.data, type=Begun), entry.sequence
+        fresh = mine or Begun(secrets.token_hex(8), secrets.token_bytes(32))
         try:
-            await self.put(self.records, subject, _encode(fresh), 0)
+            return fresh, await self.put(self.records, subject, _encode(fresh), 0)
         except Overtaken:
-            return (await self.begun())[0]
-        return fresh
+            return await self.begin()
 
-    async def begun(self) -> tuple[Begun, int]:
-        """The history that is there, and the sequence of the word of it. Raises ``StoreError`` where there is none."""
-        entry = await self.last(self.records, self.subject(self.records, "meta"))
-        if entry is None:
-            raise StoreError(f"{self._address.name} has no records of this namespace any more")
-        return msgspec.json.decode(entry.data, type=Begun), entry.sequence
-
-    async def found_loss(self, begun: Begun, sequence: int) -> None:
+    async def found_loss(self, begun: Begun, sequence: int) -> Begun:
         """Say to all nodes that the server has lost something."""
         said = msgspec.structs.replace(begun, losses=begun.losses + 1)
         await self.put(self.records, self.subject(self.records, "meta"), _encode(said), sequence)
+        return said
 
     async def skip(self, count: int) -> None:
         """Let that many sequences never be given out."""
         subject = self.subject(self.records, "skipped")
-        for _ in range(count - 1):
+        for number in range(1, count):
             await self.client.publish(subject)
-        await self.put(self.records, subject, b"")
+            if number % 1_000 == 0:
+                await self.put(self.records, subject, b"")  # it has taken them
+        if count > 0:
+            await self.put(self.records, subject, b"")
 
     def record(self, uuid: str) -> str:
         """The subject of a record."""
