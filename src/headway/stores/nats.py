@@ -27,6 +27,7 @@ from headway.stores.nats_address import TROUBLE, Address, parse_address, require
 from headway.stores.nats_archive import Archive
 from headway.stores.nats_commits import PATIENCE, RETRY, Commits, translated
 from headway.stores.nats_feed import Feed, Message
+from headway.stores.nats_outputs import Outputs
 from headway.stores.nats_streams import AT_ONCE, VERSION, Begun, Overtaken, Refused, Streams, read, write
 from headway.stores.position import Position
 
@@ -75,7 +76,7 @@ class NatsStore:
     async def open(self, publish: Publish) -> Snapshot:
         """See ``Store.open``."""
         self._publish: Publish = _nobody
-        self._position, self._archive = Position(), Archive()
+        self._position, self._archive = Position(), Archive(self._now() - TOMBSTONE_AGE)
         self._live: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
         self._working: set[asyncio.Task[Any]] = set()
@@ -143,13 +144,12 @@ class NatsStore:
 
     async def save_outputs(self, outputs: Mapping[str, str]) -> None:
         """See ``Store.save_outputs``."""
-        known = {uuid: text for uuid, text in outputs.items() if uuid in self._live or uuid in self._archive}
         with suppress(StorageFull):
-            await self._asked(self._streams.keep(known))
+            await self._asked(self._outputs.keep(outputs))
 
     async def output(self, uuid: str) -> str:
         """See ``Store.output``."""
-        return await self._asked(self._streams.output(uuid))
+        return await self._asked(self._outputs.output(uuid))
 
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``."""
@@ -180,10 +180,11 @@ class NatsStore:
         client = await self.address.connect(self._connected_again)
         undo.push_async_callback(client.close)
         self._streams = Streams(client, self.address)
-        self.durability = require_durability(self.address, *await self._streams.prepare(self._output_room))
+        self._outputs = Outputs(self._streams, self._archive, self._live, self._output_room)
+        self.durability = require_durability(self.address, *await self._streams.prepare())
         self._begun, _ = await self._streams.begin()
         self._require_known()
-        self._commits = Commits(self._streams, self._position, self._live)
+        self._commits = Commits(self._streams, self._position, self._live, self._outputs.give_up)
         last, _ = await self._streams.state(self._streams.records)
         self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
         following = asyncio.get_running_loop().create_task(self._feed.follow(), name="headway-nats-feed")
@@ -199,6 +200,7 @@ class NatsStore:
         for owner, floor in self._archive.floors(kept).items():
             floors[owner] = max(floors.get(owner, 0), floor)
         records = [*self._live.values(), *(self._archive.recent[uuid] for uuid in kept)]
+        self._archive.settled()
         return Snapshot(
             self._begun.epoch, self._begun.secret, floors, sorted(records, key=lambda record: record.revision)
         )
@@ -254,7 +256,7 @@ class NatsStore:
 
     async def _look_what_is_left(self) -> None:
         """The servers have been away: put back what they have lost meanwhile, as another that took over may have."""
-        await self._streams.prepare(self._output_room, self._feed.read + SKIPPED)
+        await self._streams.prepare(self._feed.read + SKIPPED)
         begun, sequence = await self._streams.begin(self._begun)
         if begun.epoch != self._begun.epoch:
             raise ConnectionError("the server holds another history now; start this node anew")

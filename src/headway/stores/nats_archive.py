@@ -27,9 +27,11 @@ class End(NamedTuple):
 class Archive:
     """The ends, by ascending revision."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
+        """``since``: until it is ``settled``, all that ended later (seconds since the epoch) are held whole."""
         self.recent: OrderedDict[str, Activity] = OrderedDict()
         """The newest ones, whole."""
+        self._since: float | None = since
         self._ends: dict[str, End] = {}
         self._order: dict[Scope, list[End]] = defaultdict(list)
 
@@ -49,9 +51,21 @@ class Archive:
         self._ends[activity.uuid] = end
         for scope in _scopes(activity.owner):
             self._order[scope].append(end)
-        self.recent[activity.uuid] = activity
-        if len(self.recent) > REMEMBERED:
+        if self._since is None or end.at >= self._since:
+            self.recent[activity.uuid] = activity
+        if self._since is None and len(self.recent) > REMEMBERED:
             self.recent.popitem(last=False)
+
+    def settled(self) -> None:
+        """What it held when it was opened has been passed on."""
+        self._since = None
+        while len(self.recent) > REMEMBERED:
+            self.recent.popitem(last=False)
+
+    def revision(self, uuid: str) -> int:
+        """Where one ended; 0 for what is not among them."""
+        end = self._ends.get(uuid)
+        return 0 if end is None else end.revision
 
     def forget(self, uuids: Collection[str]) -> None:
         """These are gone."""

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
 from headway.ports import Write
 from headway.stores.nats_address import TROUBLE
+from headway.stores.nats_room import Room
 from headway.stores.nats_streams import AT_ONCE, Overtaken, Refused, Streams, write
 from headway.stores.position import Position
 
@@ -30,13 +31,21 @@ _log = logging.getLogger("headway")
 class Commits:
     """Of one node. Those of different activities do not wait for each other."""
 
-    def __init__(self, streams: Streams, position: Position, live: Mapping[str, Activity]) -> None:
-        """``live``: the live activities, as far as has been told."""
+    def __init__(
+        self,
+        streams: Streams,
+        position: Position,
+        live: Mapping[str, Activity],
+        make_room: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """``live``: the live activities, as far as has been told. ``make_room``: for an end; whether it did."""
         self.outgrown: bool = False
         """The namespace takes a newer release: nothing is changed any more."""
         self._streams = streams
         self._position = position
         self._live = live
+        self._make_room = make_room
+        self._room = Room(streams, live)
 
     async def make(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``."""
@@ -66,7 +75,12 @@ class Commits:
         current = self._live.get(each.activity.uuid)
         while True:
             try:
-                return await self._tried(each, current, id)
+                try:
+                    return await self._tried(each, current, id)
+                except StorageFull:
+                    if each.expected is None or not await self._make_room():
+                        raise
+                    continue
             except (*TROUBLE, Refused, StorageFull) as error:
                 if isinstance(error, StorageFull | Refused) or time.monotonic() > deadline:
                     raise translated(error) from error
@@ -77,8 +91,11 @@ class Commits:
         uuid = each.activity.uuid
         if each.expected is None:
             current = None
+            await self._room.take(len(write(each.activity)))
         elif current is None or not each.holds(current):
-            current = (await self._newest(uuid))[0]
+            current, written = await self._newest(uuid)
+            if current is not None and written == id:  # by a try whose answer was lost
+                return current.revision
         while each.holds(current):
             try:
                 expected, subject = 0 if current is None else current.revision, self._streams.record(uuid)
@@ -87,7 +104,7 @@ class Commits:
                 )
             except Overtaken:
                 current, written = await self._newest(uuid)
-                if current is not None and written == id:  # by a try whose answer was lost
+                if current is not None and written == id:
                     return current.revision
         if current is not None:
             await self._position.reach(current.revision)

@@ -163,6 +163,11 @@ class Streams:
         told = await self.ask(f"STREAM.INFO.{stream}")
         return int(told["state"]["last_seq"]), _seconds(told["ts"]) if "ts" in told else time.time()
 
+    async def used(self, stream: str) -> tuple[int, int]:
+        """How many messages are in a stream, and how many bytes."""
+        state = (await self.ask(f"STREAM.INFO.{stream}"))["state"]
+        return int(state["messages"]), int(state["bytes"])
+
     async def purge(self, stream: str, subject: str) -> int:
         """Delete what is there; how many messages that were."""
         return int((await self.ask(f"STREAM.PURGE.{stream}", {"filter": subject}))["purged"])
@@ -174,7 +179,7 @@ class Streams:
 
     # What is kept
 
-    async def prepare(self, output_room: int, first: int = 1) -> tuple[str, int]:
+    async def prepare(self, first: int = 1) -> tuple[str, int]:
         """Make the streams that are not there yet; the storage of records, and how many servers hold them. ``first``:
         the sequence that records begin with. Raises ``StoreError`` where there is no JetStream.
         """
@@ -186,7 +191,7 @@ class Streams:
             raise StoreError(f"{self._address.name} has no JetStream for this account: {error}") from error
         made = await self._stream(self.records, first_seq=first)
         await self._stream(self.beats, max_age=BEATS_AGE)
-        await self._stream(self.outputs, max_bytes=output_room, discard=DiscardPolicy.OLD)
+        await self._stream(self.outputs)  # no limit of its own: it would be set aside, however little is used
         return str(made["config"]["storage"]), int(made["config"].get("num_replicas", 1))
 
     async def _stream(self, name: str, **more: Any) -> dict[str, Any]:
@@ -201,7 +206,7 @@ class Streams:
             max_msgs_per_subject=1,
             storage=StorageType.MEMORY if self._address.memory else StorageType.FILE,
             num_replicas=self._address.replicas,
-            discard=more.pop("discard", DiscardPolicy.NEW),
+            discard=DiscardPolicy.NEW,
             duplicate_window=WINDOW,
             allow_rollup_hdrs=True,
             deny_delete=True,
@@ -288,18 +293,15 @@ class Streams:
         for at in range(0, len(wanted), AT_ONCE):
             some = wanted[at : at + AT_ONCE]
             count += sum(await asyncio.gather(*(self.purge(self.records, self.record(uuid)) for uuid in some)))
-            await asyncio.gather(*(self.purge(self.outputs, self.subject(self.outputs, uuid)) for uuid in some))
+            await self.forget_outputs(some)
         return count
 
-    async def keep(self, outputs: Mapping[str, str]) -> None:
-        """Keep what activities have printed."""
-        for uuid, text in outputs.items():
-            await self.put(self.outputs, self.subject(self.outputs, uuid), text.encode())
-
-    async def output(self, uuid: str) -> str:
-        """What is kept of what an activity has printed."""
-        entry = await self.last(self.outputs, self.subject(self.outputs, uuid))
-        return "" if entry is None else entry.data.decode(errors="replace")
+    async def forget_outputs(self, uuids: Collection[str]) -> None:
+        """Delete what these have printed."""
+        wanted = list(uuids)
+        for at in range(0, len(wanted), AT_ONCE):
+            subjects = [self.subject(self.outputs, uuid) for uuid in wanted[at : at + AT_ONCE]]
+            await asyncio.gather(*(self.purge(self.outputs, subject) for subject in subjects))
 
     async def beat(self, names: Collection[str]) -> None:
         """These have given a sign of life now."""
@@ -324,6 +326,14 @@ class Streams:
 def token(key: str) -> str:
     """A key as a part of a subject, where much has a meaning."""
     return key if _PLAIN.fullmatch(key) else "=" + base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def untoken(part: str) -> str:
+    """The key that became this part of a subject."""
+    try:
+        return base64.urlsafe_b64decode(part[1:] + "==").decode() if part.startswith("=") else part
+    except ValueError:  # none of ours
+        return part
 
 
 def write(activity: Activity) -> bytes:
