@@ -238,6 +238,7 @@ class NatsStore:
                 _log.error("nothing can be changed by this node any more: the namespace takes a newer release")
 
     def _record(self, message: Message) -> list[Activity]:
+        self._commits.heard(message.id, message.sequence)
         activity = read(message.data, message.sequence)
         if activity is None or self._streams.record(activity.uuid) != message.subject:
             if not self.dropped:

@@ -46,6 +46,13 @@ class Commits:
         self._live = live
         self._make_room = make_room
         self._room = Room(streams, live)
+        self._asked: dict[str, int] = {}
+        """The revision of each write that is asked for just now, by its id; 0 where it has not been heard of."""
+
+    def heard(self, id: str, revision: int) -> None:
+        """The write of that id stands, whether or not its answer has come."""
+        if id in self._asked:
+            self._asked[id] = revision
 
     async def make(self, writes: Sequence[Write]) -> list[int | None]:
         """See ``Store.commit``."""
@@ -71,8 +78,15 @@ class Commits:
         """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
         if self.outgrown:
             raise Unavailable("this server is older than the others; use another one")
-        deadline, id = time.monotonic() + PATIENCE, secrets.token_hex(8)
-        current = self._live.get(each.activity.uuid)
+        id = secrets.token_hex(8)
+        self._asked[id] = 0
+        try:
+            return await self._insisted(each, id)
+        finally:
+            del self._asked[id]
+
+    async def _insisted(self, each: Write, id: str) -> int | None:
+        deadline, current = time.monotonic() + PATIENCE, self._live.get(each.activity.uuid)
         while True:
             try:
                 try:
@@ -108,7 +122,7 @@ class Commits:
                     return current.revision
         if current is not None:
             await self._position.reach(current.revision)
-        return None
+        return self._asked[id] or None  # it may have stood, and been changed since
 
     async def _newest(self, uuid: str) -> tuple[Activity | None, str]:
         return await self._streams.get(uuid) or (None, "")

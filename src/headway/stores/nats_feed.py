@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from headway.stores.nats_address import TROUBLE
-from headway.stores.nats_streams import Refused, Streams
+from headway.stores.nats_streams import WRITE, Refused, Streams
 
 HEARTBEAT = 1.0
 """Seconds without a change after which the server gives a sign of life."""
@@ -39,6 +39,8 @@ class Message(NamedTuple):
     sequence: int
     subject: str
     data: bytes
+    id: str
+    """Of the write that it came by."""
 
 
 Take = Callable[[Sequence[Message]], None]
@@ -180,4 +182,4 @@ def _read(message: Msg, number: int) -> Message:
     sequence, expected = int(parts[place + 1]), int(parts[place + 2])
     if expected != number:
         raise Missed(f"message {number} did not come")
-    return Message(sequence, message.subject, message.data)
+    return Message(sequence, message.subject, message.data, (message.headers or {}).get(WRITE, ""))

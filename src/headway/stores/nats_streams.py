@@ -35,6 +35,9 @@ WINDOW = 120.0
 BEATS_AGE = 86_400.0
 """Seconds for which a sign of life is remembered."""
 
+WRITE = "Headway-Write"
+"""The header with the id of the write that a message is of."""
+
 AT_ONCE = 100
 """Requests that are on their way together."""
 
@@ -130,7 +133,7 @@ class Streams:
         if expected is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
         if id is not None:
-            headers["Nats-Msg-Id"] = headers["Headway-Write"] = id
+            headers["Nats-Msg-Id"] = headers[WRITE] = id
         try:
             answer = await self.client.request(subject, data, timeout=timeout, headers=headers)
         except NoRespondersError as error:
@@ -154,7 +157,7 @@ class Streams:
                 return None
             raise
         headers = base64.b64decode(told.get("hdrs", "")).decode("utf-8", "replace")
-        id = re.search(r"^Headway-Write: *(\S+)", headers, re.MULTILINE)
+        id = re.search(rf"^{WRITE}: *(\S+)", headers, re.MULTILINE)
         data = base64.b64decode(told.get("data", ""))
         return Entry(int(told["seq"]), data, id[1] if id else "", _seconds(told["time"]))
 
