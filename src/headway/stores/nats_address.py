@@ -21,7 +21,7 @@ PORT = 4222
 TIMEOUT = 5.0
 """Seconds for a connection, and for an answer."""
 
-RECONNECT = 0.25
+RECONNECT = 0.05
 """Seconds between two tries to connect again."""
 
 TROUBLE = (NatsError, OSError, TimeoutError, asyncio.TimeoutError)
