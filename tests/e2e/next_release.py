@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from headway.cli import main
-from headway.core.activity import Activity
 from headway.server.identity import database
-from headway.stores import redis_records
+from headway.stores import nats_streams, redis_records
 
 PROGRAM = (sys.executable, __file__)
 
-_encode = redis_records._encode
 
-
-def _encoded(activity: Activity) -> bytes:
-    return _encode(activity)[:-1] + b',"later":{"more":[1,2,3]}}'
+def _with_more(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    return lambda record: encode(record)[:-1] + b',"later":{"more":[1,2,3]}}'
 
 
 if __name__ == "__main__":
-    redis_records._encode = _encoded
+    redis_records._encode = _with_more(redis_records._encode)
+    nats_streams._encode = _with_more(nats_streams._encode)
     database.STEPS = (*database.STEPS, str(Path(__file__).with_name("later.sql")))  # type: ignore[assignment]
     database.VERSION += 1
     main()

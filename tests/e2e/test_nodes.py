@@ -95,9 +95,7 @@ def test_a_stream_goes_on_at_another_node_where_it_broke_off(nodes: Nodes, token
         assert told == ["started True", "ended True"] * 10
 
 
-def test_a_token_that_is_revoked_closes_the_streams_of_every_node(
-    nodes: Nodes, store: StoreServer, token: str
-) -> None:
+def test_a_token_that_is_revoked_closes_the_streams_of_every_node(nodes: Nodes, store: StoreServer, token: str) -> None:
     secret = made(nodes, store, "create", "anna")
     streams: list[subprocess.Popen[bytes]] = []
     for node in nodes:

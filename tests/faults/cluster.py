@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -27,7 +27,7 @@ from tests.stores.redis_servers import RedisServer, redis_server
 WORKERS = 6
 
 StoreServer = RedisServer | NatsServer
-SERVERS = {"redis": redis_server, "nats": nats_server}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[StoreServer]]] = {"redis": redis_server, "nats": nats_server}
 
 T = TypeVar("T")
 

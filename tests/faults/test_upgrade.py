@@ -6,16 +6,19 @@ import asyncio
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.invoking import PROGRAM, environment
 from tests.e2e import next_release
-from tests.faults.cluster import Cluster, cluster
+from tests.faults.cluster import SERVERS, Cluster, cluster
 
 MUCH = 30
 """Activities that are to begin and end in each state of affairs."""
 
 
-async def test_nodes_are_upgraded_one_by_one_and_nobody_notices(tmp_path: Path) -> None:
-    async with asyncio.timeout(120), cluster(tmp_path) as all_of_it:
+@pytest.mark.parametrize("scheme", SERVERS)
+async def test_nodes_are_upgraded_one_by_one_and_nobody_notices(tmp_path: Path, scheme: str) -> None:
+    async with asyncio.timeout(120), cluster(tmp_path, scheme) as all_of_it:
         await all_of_it.through(_upgrade(all_of_it))
 
 
