@@ -200,16 +200,16 @@ def test_a_store_of_one_node_has_no_vault() -> None:
 
 
 @pytest.mark.parametrize("scheme", SERVERS)
-def test_a_server_that_is_away_is_told_as_trouble_with_the_tokens_until_it_is_back(
-    tmp_path: Path, scheme: str
-) -> None:
-    with SERVERS[scheme](tmp_path / scheme) as own:
-        with closing(TokenStore.open(tmp_path / "a", now=NOW, shared=_closet(own.url))) as store:
-            store.news()
-            own.kill()
-            for _ in range(3):
-                with pytest.raises(DataError, match="cannot be reached"):
-                    store.news()
-            own.start()
-            assert [record.user for record in store.tokens()] == ["admin"]
-            store.create("anna", Role.USER, now=NOW)
+def test_a_server_that_is_away_is_told_as_trouble_with_the_tokens_until_it_is_back(tmp_path: Path, scheme: str) -> None:
+    with (
+        SERVERS[scheme](tmp_path / scheme) as own,
+        closing(TokenStore.open(tmp_path / "a", now=NOW, shared=_closet(own.url))) as store,
+    ):
+        store.news()
+        own.kill()
+        for _ in range(3):
+            with pytest.raises(DataError, match="cannot be reached"):
+                store.news()
+        own.start()
+        assert [record.user for record in store.tokens()] == ["admin"]
+        store.create("anna", Role.USER, now=NOW)
