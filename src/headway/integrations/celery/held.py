@@ -38,6 +38,8 @@ class Held:
         """It runs in this process, or has."""
         self.end: tuple[State, str | None] | None = None
         """How it ended, as the main process sees it."""
+        self.stopped: bool = False
+        """The pool process has ended itself, to stop it."""
         self.revoked: bool = False
         """It had not been handed to the pool when it was last looked at, and will not be."""
         self.gone_at: float | None = None
@@ -49,7 +51,7 @@ class Held:
     @property
     def to_stop(self) -> bool:
         """Whether somebody wants it to stop."""
-        return self.job.stop in STOPS
+        return self.stopped or self.job.stop in STOPS
 
     @property
     def elsewhere(self) -> int | None:

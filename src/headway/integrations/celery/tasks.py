@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from celery.exceptions import Ignore
@@ -25,6 +26,9 @@ class Observer(Protocol):
 
     def may_run(self, id: str) -> bool:
         """False for a task that has been cancelled before it began."""
+
+    def runs(self, request: Any) -> AbstractContextManager[None]:
+        """The block is the work of a task."""
 
     def failed(self, request: Any, error: Exception) -> bool:
         """A request has not succeeded; true when it counts as revoked, whatever Celery makes of it."""
@@ -61,7 +65,8 @@ def _looking(task: Any, run: Any, observer: Observer) -> Any:
             return run(*args, **kwargs)
         try:
             if observer.may_run(id):
-                return run(*args, **kwargs)
+                with observer.runs(task.request):
+                    return run(*args, **kwargs)
         except Cancelled:
             if observer.may_run(id):  # of something else, that it has waited for
                 raise

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import celery.worker.state as worker_state
@@ -51,7 +52,7 @@ from headway.integrations.celery.ticket import (
     Ticket,
     read,
 )
-from headway.integrations.celery.turn import Turn
+from headway.integrations.celery.turn import LastWords, Turn
 from headway.wire import fitting
 
 SETTLING = 2.0
@@ -64,7 +65,9 @@ class Worker:
     def __init__(self, rules: Rules, link: Link, *, terminate: bool) -> None:
         self._rules = rules
         self._link = link
-        self._turn = Turn(terminate)
+        self._terminates = terminate
+        self._controller: Any = None
+        self._turn: Turn | None = None
         self._main: int | None = None
         self._held: dict[str, Held] = {}
         self._again: set[str] = set()
@@ -90,7 +93,8 @@ class Worker:
 
     def begins(self, sender: Any = None, **_: Any) -> None:
         """A worker is about to begin: ``worker_init``."""
-        self._main = os.getpid()
+        self._main, self._controller = os.getpid(), sender
+        self._turn = Turn(LastWords())
         for task in sender.app.tasks.values():
             if self._rules.wants(task.name):
                 instrument(task, self)
@@ -100,7 +104,9 @@ class Worker:
         """``worker_process_init``; in a pool without processes it is the main one that is told."""
         if self._in_pool:
             self._link.forked()
-            self._held, self._again, self._turn = {}, set(), Turn(self._turn.terminates)
+            self._held, self._again = {}, set()
+            if not (self._terminates and self._controller.use_eventloop):
+                self._turn = None
 
     def ends(self, **_: Any) -> None:
         """``worker_shutdown``, ``worker_process_shutdown``: what it still has in hand goes back to the broker."""
@@ -155,7 +161,10 @@ class Worker:
                 held.tell(**retried(request, error))
             return False
         left, died = followers(request), isinstance(error, WorkerLostError)
-        if isinstance(error, Terminated) or (died and held.to_stop):
+        held.stopped = self._turn is not None and self._turn.last_words.were_of(request.id)
+        if isinstance(error, Terminated) or (
+            held.to_stop and (died or isinstance(error, SystemExit | KeyboardInterrupt))
+        ):
             self._ended(held, State.CANCELLED, None, left)
             return True
         if died and runs_again(request.task):
@@ -215,6 +224,8 @@ class Worker:
 
     def _forget(self, held: Held) -> None:
         self._again.discard(held.ticket.id)
+        if self._turn is not None:
+            self._turn.last_words.forget(held.ticket.id)
         if self._held.get(held.ticket.id) is held:
             del self._held[held.ticket.id]
         if self._link.active.get(held.ticket.id) is held.job:
@@ -246,12 +257,9 @@ class Worker:
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
         held.tell(subtitle="", context={CONTEXT: RUNNING})
-        if self._in_pool:
-            self._turn.take(held.job, STOPS, held.ticket.grace)
 
     def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
         """It has returned, or raised: ``task_postrun``."""
-        self._turn.end()
         held: Held | None = getattr(task.request, RUNS, None)
         if held is None or held.inside is None:
             return
@@ -277,6 +285,13 @@ class Worker:
         # Celery itself looks at what is revoked only before a task goes to the pool: that may be long before it begins.
         held = self._held.get(id)
         return id not in worker_state.revoked and (held is None or not held.to_stop)
+
+    def runs(self, request: Any) -> AbstractContextManager[None]:
+        """See ``tasks.Observer``."""
+        held: Held | None = getattr(request, RUNS, None)
+        if held is None or self._turn is None or not self._in_pool:
+            return nullcontext()
+        return self._turn.of(held)
 
     def progressed(self, id: str, meta: Mapping[str, Any]) -> None:
         """See ``tasks.Observer``."""
