@@ -5,7 +5,7 @@ import asyncio
 import json
 import sys
 
-from bench import commit, eta, fanout, flood, growth, ingest, listing, memory, reporting, start
+from bench import commit, eta, fanout, flood, growth, ingest, listing, memory, nodes, reporting, start
 from bench.table import Result, printed
 
 BENCHES = {"commit": commit.run}
@@ -17,6 +17,7 @@ ALONE = {
     "ingest": ingest.main,
     "list": listing.main,
     "memory": memory.main,
+    "nodes": nodes.main,
     "reporting": reporting.main,
     "start": start.main,
 }

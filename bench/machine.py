@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from headway.server.sockets import raise_open_files
 
+Role = Literal["server", "reader", "any"]
+
 NATIVE = Path(__file__).parent / "native"
 SPARE_FILES = 200
 """Of those that a server may have open, what it needs beside its connections."""
@@ -44,14 +46,14 @@ def too_many(connections: int) -> str | None:
 
 
 @contextmanager
-def apart(role: Literal["server", "reader"]) -> Iterator[None]:
-    """What is started in the block gets processors of its own: the reader one, the server the others.
+def apart(role: Role) -> Iterator[None]:
+    """What is started in the block gets processors of its own: the reader one, the server the others; ``any``: all.
 
     Left to the scheduler, the two now and then share one for a whole round, and everything is half as fast.
     """
     allowed = os.sched_getaffinity(0)
     own = {max(allowed)}
-    chosen = own if role == "reader" else allowed - own
+    chosen = {"reader": own, "server": allowed - own, "any": allowed}[role]
     os.sched_setaffinity(0, chosen or allowed)
     try:
         yield

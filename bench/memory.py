@@ -94,7 +94,7 @@ class Memory(NamedTuple):
     @classmethod
     def of(cls, running: Running) -> Memory:
         """Of a server, once it has come to rest."""
-        return cls(_at_rest(running.process.pid), _in_sockets(running.port))
+        return cls(at_rest(running.process.pid), _in_sockets(running.port))
 
 
 def _idle(running: Running, plan: Plan) -> dict[str, float]:
@@ -162,7 +162,7 @@ def _held(running: Running, plan: Plan) -> dict[str, float]:
         reading = reader.go(FILL)
         if not reading.sound:
             raise Failed(f"{reading.lost} frames lost, {reading.cut} cut, {reading.closed} connections closed")
-        return {"process": float(_at_rest(running.process.pid)), "frames": float(reading.frames)}
+        return {"process": float(at_rest(running.process.pid)), "frames": float(reading.frames)}
 
 
 def _slopes(running: Running, counts: Sequence[int], add: Callable[[ExitStack, int], object]) -> dict[str, float]:
@@ -210,7 +210,7 @@ def run(plan: Plan) -> list[Round]:
     return done
 
 
-def _at_rest(pid: int) -> int:
+def at_rest(pid: int) -> int:
     """Resident bytes, once they do not change any more."""
     deadline, before = time.monotonic() + PATIENCE, 0
     while abs((now := resident_bytes(pid)) - before) > STILL and time.monotonic() < deadline:

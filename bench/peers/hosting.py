@@ -1,4 +1,5 @@
-"""Headway itself as a server of the bench, in the two ways it can be had. Arguments, in hex: which one, a data folder.
+"""Headway itself as a server of the bench, in the two ways it can be had. Arguments, in hex: which one, a data folder,
+and for a node among several the URL of their store.
 
 ``portable`` is what a host gets that mounts the application under plain uvicorn, ``fast`` what ``headway serve`` runs.
 """
@@ -37,9 +38,9 @@ def host(hosted: Callable[[Activities], Hosted], prepare: Callable[[Path], Mappi
     """Serve until the bench says no more. ``prepare``: called with the folder before ``headway serve`` takes it over,
     and what it returns is told to the bench with the port.
     """
-    stack, place = (part.decode() for part in parts())
+    stack, place, *store = (part.decode() for part in parts())
     if stack == "fast":
-        run(_fast(Path(place), hosted, {} if prepare is None else prepare(Path(place))))
+        run(_fast(Path(place), store[0] if store else None, hosted, {} if prepare is None else prepare(Path(place))))
     else:
         uvloop.run(_portable(Path(place), hosted))
 
@@ -54,7 +55,9 @@ def _anyone(_: HTTPConnection) -> Principal:
     return Principal(1, Role.ADMIN)
 
 
-async def _fast(folder: Path, hosted: Callable[[Activities], Hosted], prepared: Mapping[str, Any]) -> int:
+async def _fast(
+    folder: Path, store: str | None, hosted: Callable[[Activities], Hosted], prepared: Mapping[str, Any]
+) -> int:
     async def job(activities: Activities) -> None:
         told = hosted(activities).told
         async for line in lines():
@@ -63,4 +66,4 @@ async def _fast(folder: Path, hosted: Callable[[Activities], Hosted], prepared: 
     def ready(urls: list[str]) -> None:
         tell(port=int(urls[0].rpartition(":")[2]), token=admin_token(folder), **prepared)
 
-    return await serve(Settings(data=folder, port=0, limits=LIMITS, streams=STREAMS), ready, job)
+    return await serve(Settings(data=folder, store=store, port=0, limits=LIMITS, streams=STREAMS), ready, job)

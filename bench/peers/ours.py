@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from bench.frame import TITLE, TYPE, UNSTAMPED
@@ -32,6 +33,9 @@ class Source:
         match line.split():
             case ["flood", count, rate]:
                 await self._begin(int(count), float(rate))
+            case ["burst", count]:
+                await self._burst(int(count))
+                tell(messages=int(count))
             case ["stop"] if self._flood is not None:
                 await self._flood.stop()
                 tell(**self._flood.counted())
@@ -52,6 +56,12 @@ class Source:
         self._flood = Flood(count, rate, self._report, self._end)
         self._flood.begin()
         tell(activities=count)
+
+    async def _burst(self, count: int) -> None:
+        """So many lifecycle events, as fast as they are on record: half of them starts, then the ends of these."""
+        begun = await asyncio.gather(*(self._started(UNSTAMPED) for _ in range(count // 2)))
+        ends = (self._activities.finish(one.uuid, State.SUCCEEDED) for one in begun)
+        await asyncio.gather(*ends)
 
     def _report(self, number: int, count: int) -> None:
         report = self._reporters[number].report

@@ -107,20 +107,21 @@ def http(port: int, token: str, *, connections: int = 1, batch: int = 1) -> None
     asked = []
     for connection in opened:
         start = json.dumps({"type": "bench.ingest", "title": "Films", "total": TOTAL})
-        uuid = json.loads(connection.ask(_request("POST", "/activities", token, start.encode())))
+        uuid = json.loads(connection.ask(encoded("POST", "/activities", token, start.encode())))
         path = f"/activities/{uuid['MediaContainer']['Activity'][0]['uuid']}"
         bodies = [b'{"completed":%b}' % value for value in VALUES]
-        asked.append(_batches([_request("PATCH", path, token, body) for body in bodies], batch))
+        asked.append(_batches([encoded("PATCH", path, token, body) for body in bodies], batch))
     bursts(Asking(opened, asked, batch).burst, ROUND, connections * batch)
 
 
 def health(port: int, token: str, *, connections: int = 1, batch: int = 1) -> None:
     opened = [Connection(port) for _ in range(connections)]
-    asked = [_batches([_request("GET", "/health", token)] * batch, batch)] * connections
+    asked = [_batches([encoded("GET", "/health", token)] * batch, batch)] * connections
     bursts(Asking(opened, asked, batch).burst, ROUND, connections * batch)
 
 
-def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+def encoded(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    """A request, as bytes."""
     lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"x-plex-token: {token}", "accept: application/json"]
     if body:
         lines += ["content-type: application/json", f"content-length: {len(body)}"]

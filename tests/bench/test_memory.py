@@ -78,10 +78,10 @@ def test_what_waits_in_the_sockets_of_a_server_is_counted() -> None:
 def test_memory_is_read_once_it_is_at_rest() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         try:
-            assert memory._at_rest(process.pid) >= KIB * KIB
+            assert memory.at_rest(process.pid) >= KIB * KIB
         finally:
             process.kill()
-    assert memory._at_rest(os.getpid()) >= KIB * KIB
+    assert memory.at_rest(os.getpid()) >= KIB * KIB
 
 
 def test_more_than_the_machine_holds_is_left_out_and_said(
