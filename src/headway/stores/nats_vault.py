@@ -36,12 +36,22 @@ class NatsVault:
         self._streams: Streams | None = None
         self._mine = secrets.token_hex(16).encode()
         self._locked = 0
+        self._seen = 0, 0
+        """The last sequence of the stream when the document was read, and that of the document."""
 
     async def read(self, known: int) -> tuple[int, bytes] | None:
         """See ``Vault.read``."""
-        entry = await self._asked(lambda streams: self._last(streams, self._document))
+        return await self._asked(lambda streams: self._news(streams, known))
+
+    async def _news(self, streams: Streams, known: int) -> tuple[int, bytes] | None:
+        # Nodes ask again and again, and NATS answers with the whole document: so ask first whether anything is new.
+        last, _ = await streams.state(streams.documents)
+        if known and self._seen == (last, known):
+            return None
+        entry = await self._last(streams, self._document)
         if entry is None:
             return None if known == 0 else (0, b"")
+        self._seen = last, entry.sequence
         return None if entry.sequence == known else (entry.sequence, entry.data)
 
     async def write(self, document: bytes, known: int) -> int | None:
