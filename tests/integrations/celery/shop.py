@@ -5,7 +5,9 @@
 
 import os
 import random
+import signal
 import time
+from contextvars import ContextVar
 
 import redis
 from celery import Celery
@@ -31,8 +33,15 @@ if BROKER.startswith("filesystem"):
         "data_folder_out": folder,
         "control_folder": f"{folder}/control",
     }
+activities = headway.Activities("memory:") if "SHOP_SITE" in os.environ else None
+customer = ContextVar("customer", default=2)
 untrack = track(
-    app, owner=2, lease=LEASE, grace=GRACE, title=lambda name, args, kwargs: f"{name} {args[0] if args else ''}".strip()
+    app,
+    activities=activities,
+    owner=customer.get,
+    lease=LEASE,
+    grace=GRACE,
+    title=lambda name, args, kwargs: f"{name} {args[0] if args else ''}".strip(),
 )
 
 
@@ -81,6 +90,28 @@ def nap(seconds, name="nap"):
     time.sleep(seconds)
 
 
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def again(name):
+    """Waits for its end the first time, and not the second."""
+    note(f"{name} {os.getpid()}")
+    with redis.Redis.from_url(RESULTS, protocol=2) as client:
+        if client.incr(f"runs {name}") == 1:
+            time.sleep(30)
+
+
+@app.task
+def tidy(name):
+    """Handles SIGTERM."""
+
+    def stop(*_):
+        note(f"{name}-tidied 0")
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    note(f"{name} {os.getpid()}")
+    time.sleep(30)
+
+
 @app.task
 def look(seconds):
     ends = time.monotonic() + seconds
@@ -92,6 +123,25 @@ def look(seconds):
 @app.task
 def order(seconds):
     nap.delay(seconds, "part")
+
+
+@app.task
+def climb(levels):
+    """Publishes itself as often, one below the other."""
+    if levels:
+        climb.delay(levels - 1)
+
+
+@app.task
+def later():
+    nap.apply_async((0, "later"), countdown=0.2)
+
+
+@app.task
+def eager(name):
+    """Does another task itself, which publishes one."""
+    order.apply((0,)).get(disable_sync_subtasks=False)
+    note(f"{name} {os.getpid()}")
 
 
 @app.task

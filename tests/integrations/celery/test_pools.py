@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
+
+import pytest
 
 from tests.examples.site import until
 from tests.integrations.celery.conftest import Pools
 from tests.integrations.celery.workers import Shop, free_of, moment
 
-KINDS = ["prefork", "threads", "solo"]
+KINDS = ["prefork", "threads", *(["gevent"] if find_spec("gevent") else []), "solo"]
 
 
 def in_each_pool(check: Callable[[Shop, str], None]) -> Callable[[Shop, Pools], None]:
@@ -33,6 +36,11 @@ def in_each_pool(check: Callable[[Shop, str], None]) -> Callable[[Shop, Pools], 
 
 def sent(task: Any, kind: str, *args: Any) -> Any:
     return task.apply_async(args, queue=kind)
+
+
+def test_gevent_is_among_them() -> None:
+    pytest.importorskip("gevent", reason="gevent is not installed: its pool is left out")
+    assert "gevent" in KINDS
 
 
 @in_each_pool

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 from uuid import uuid4
 
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.exceptions import Retry
 
 from headway.client import Client, Job, State
@@ -72,6 +73,12 @@ def outcome(held: Held, error: object) -> tuple[State, str | None]:
     """What a task has become that ended by an error, and what there is to say of it."""
     if held.to_stop and isinstance(error, Cancelled):
         return State.CANCELLED, None
+    if isinstance(error, TimeLimitExceeded | SoftTimeLimitExceeded):
+        limit = "".join(f" of {seconds:g} s" for seconds in error.args if isinstance(seconds, int | float))
+        return (
+            State.FAILED,
+            f"{'soft' if isinstance(error, SoftTimeLimitExceeded) else 'hard'} time limit{limit} exceeded",
+        )
     return State.FAILED, fitting.said(error) if isinstance(error, BaseException) else str(error)
 
 

@@ -26,6 +26,7 @@ from headway.hub import Activities
 from headway.integrations.celery.link import Link
 from headway.integrations.celery.ticket import (
     HEADER,
+    LEVELS,
     Ticket,
     lies_in_broker,
     provisional,
@@ -42,6 +43,9 @@ ADMIN = 1
 """Whose the tasks are that nobody is named for, in a process that has the activities itself."""
 
 MAX_ROOTS = 1_000
+
+Whole = Ticket | str | None
+"""What something is a part of."""
 
 _SETTINGS = ("report", "cancellable", "parent", "lease", "grace", "stall")
 
@@ -61,7 +65,7 @@ class Rules(msgspec.Struct, frozen=True):
 
     def ticket(self, name: str, id: str, args: Any = (), kwargs: Any = None, **said: Any) -> Ticket:
         """Of a task; ``said``: what is known of it beyond these rules."""
-        title = title_of(said.pop("title", None) or self.title(name, args, kwargs or {}))
+        title = title_of(self.title(name, args, kwargs or {}))
         given: dict[str, Any] = {"owner": self.owner(), "type": self.type(name), **said}
         return Ticket(id=id, app=self.app, title=title, lease=self.lease, grace=self.grace, **given)
 
@@ -151,26 +155,27 @@ class Publishing:
         args, kwargs, embed = body if isinstance(body, tuple | list) and len(body) == 3 else ((), {}, {})
         ticket = read(given)
         if ticket is None or ticket.id != id:
-            said = given if isinstance(given, Mapping) else {}
-            root = self._root(name, headers, embed, said)
-            ticket = self._ticket(name, id, args, kwargs, said, root)
+            whole = None if headers.get("eta") else self._whole()
+            root = self._root(name, headers, embed, whole) or whole
+            ticket = self._ticket(name, id, args, kwargs, root)
             self._announce(ticket)
             self._mark(to_come(embed), root)
         else:
             self._announce(ticket)
         headers[HEADER] = ticket.header
 
-    def _ticket(
-        self, name: str, id: str, args: Any, kwargs: Any, said: Mapping[str, Any], root: Ticket | None
-    ) -> Ticket:
-        whole: dict[str, Any] = {
-            "owner": said.get("owner") or (self._owner() if root is None else root.owner),
-            "parent": said.get("parent") or (self._whole() if root is None else root),
-        }
-        return self._rules.ticket(name, id, args, kwargs, title=said.get("title"), **whole)
+    def _ticket(self, name: str, id: str, args: Any, kwargs: Any, whole: Whole) -> Ticket:
+        return self._rules.ticket(name, id, args, kwargs, **self._place(whole))
 
-    def _root(self, name: str, headers: Mapping[str, Any], embed: Any, said: Mapping[str, Any]) -> Ticket | None:
-        """What a chain, group or chord adds up to; None for a task alone."""
+    def _place(self, whole: Whole) -> dict[str, Any]:
+        """Whose it is, and where in which tree."""
+        owner = whole.owner if isinstance(whole, Ticket) and whole.canvas else self._owner()
+        running = whole if isinstance(whole, Ticket) else self._running()
+        level = 1 if whole is None else 2 if running is None else running.level + 1
+        return {"owner": owner, "parent": whole, "level": level}
+
+    def _root(self, name: str, headers: Mapping[str, Any], embed: Any, whole: Whole) -> Ticket | None:
+        """What a chain, group or chord adds up to, which may be a part of a whole; None for a task alone."""
         rest, group = to_come(embed), headers.get("group")
         if not rest and not group:
             return None
@@ -185,17 +190,16 @@ class Publishing:
                 app=self._rules.app,
                 type=f"celery.{kind}",
                 title=title_of(" → ".join(each.rpartition(".")[2] for each in names) if rest else f"Group of {name}"),
-                owner=said.get("owner") or self._owner(),
-                parent=said.get("parent") or self._whole(),
                 canvas=True,
                 parts=0 if group else len(names),
                 lease=self._rules.lease,
                 grace=self._rules.grace,
+                **self._place(whole),
             )
             self._announce(self._roots[id])
         return self._roots[id]
 
-    def _mark(self, rest: list[dict[str, Any]], root: Ticket | None) -> None:
+    def _mark(self, rest: list[dict[str, Any]], root: Whole) -> None:
         """The tasks that are to come are parts of the same whole, and on record from now on: so it has one percent."""
         for signature in rest:
             options = signature.setdefault("options", {})
@@ -203,7 +207,7 @@ class Publishing:
             name, id = str(signature.get("task")), options.get("task_id")
             if known is not None or id is None or not self._rules.wants(name):
                 continue
-            ticket = self._ticket(name, id, signature.get("args"), signature.get("kwargs"), {}, root)
+            ticket = self._ticket(name, id, signature.get("args"), signature.get("kwargs"), root)
             options["headers"] = {**(options.get("headers") or {}), HEADER: ticket.header}
             self._announce(ticket)
 
@@ -216,10 +220,12 @@ class Publishing:
                 self.link.every(SIGN_OF_LIFE, self.keep)
             self.link.announce(ticket)
 
-    def _whole(self) -> Ticket | str | None:
+    def _whole(self) -> Whole:
         """The activity that this code runs in."""
         running = self._running()
         activity = current()
+        if running is not None and running.level >= LEVELS:
+            return None
         if running is not None and (not activity or not activity.uuid):
             return running
         return activity.uuid if activity else None

@@ -33,9 +33,6 @@ class Observer(Protocol):
     def failed(self, request: Any, error: Exception) -> bool:
         """A request has not succeeded; true when it counts as revoked, whatever Celery makes of it."""
 
-    def timed_out(self, request: Any, seconds: float) -> None:
-        """A request has exceeded its hard time limit."""
-
 
 def instrument(task: Any, observer: Observer) -> None:
     """Once for each task, before the worker takes up its work."""
@@ -84,10 +81,5 @@ def _observed(base: Any, observer: Observer) -> Any:
             if observer.failed(self, error) and not self._already_revoked:
                 return self._announce_revoked("terminated", True, "SIGTERM", False)
             return super().on_failure(exc_info, *args, **options)
-
-        def on_timeout(self, soft: bool, timeout: float) -> Any:
-            if not soft:
-                observer.timed_out(self, timeout)
-            return super().on_timeout(soft, timeout)
 
     return Request

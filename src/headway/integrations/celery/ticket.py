@@ -38,6 +38,9 @@ processes tell of it does not matter.
 NOT_RUN = "did not run: "
 """What the error of a task begins with that had to follow one that did not succeed."""
 
+LEVELS = 6
+"""Deeper in a tree, a task is on its own: a server takes no more than eight levels, and a canvas is one of them."""
+
 STALL = requests.MAX_STALL
 """Seconds: most tasks say nothing of their progress, and that is no news."""
 
@@ -55,6 +58,8 @@ class Ticket(msgspec.Struct, frozen=True, omit_defaults=True):
     """None for the user whose token the worker has."""
     parent: Ticket | str | None = None
     """What it is a part of: a uuid, or what has none yet."""
+    level: int = 1
+    """How deep it lies in the tree of what has published it."""
     canvas: bool = False
     parts: int = 0
     """Of a canvas: how many tasks there will be; 0 where it does not say."""

@@ -14,11 +14,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import celery.worker.state as worker_state
-from billiard.exceptions import Terminated, WorkerLostError
-from celery import current_task
+from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.client import Client, OnLoss, State
@@ -58,6 +58,8 @@ from headway.wire import fitting
 SETTLING = 2.0
 """Seconds that a pool process has to tell how its task ended, before the main process does."""
 
+_running: ContextVar[Held | None] = ContextVar("headway_celery", default=None)
+
 
 class Worker:
     """One process of a worker: its main process, or one of its pool."""
@@ -81,8 +83,8 @@ class Worker:
         return self._main is not None and os.getpid() != self._main
 
     def running(self) -> Ticket | None:
-        """The ticket of the task that this thread runs."""
-        held: Held | None = getattr(getattr(current_task, "request", None), RUNS, None)
+        """The ticket of the task that this code is part of."""
+        held = _running.get()
         return None if held is None else held.ticket
 
     def again(self, id: str) -> None:
@@ -178,14 +180,8 @@ class Worker:
         elif isinstance(error, Ignore):
             self._ignored(held, left)
         else:
-            self._ended(held, *outcome(held, error), left, at_once=False)
+            self._ended(held, *outcome(held, error), left, at_once=isinstance(error, TimeLimitExceeded))
         return False
-
-    def timed_out(self, request: Any, seconds: float) -> None:
-        """See ``tasks.Observer``."""
-        held = self._held.get(request.id)
-        if held is not None:
-            self._ended(held, State.FAILED, f"hard time limit ({seconds:g} s) exceeded", followers(request))
 
     def _ignored(self, held: Held, rest: Iterable[Ticket]) -> None:
         if held.to_stop or held.ticket.id in worker_state.revoked:
@@ -256,6 +252,7 @@ class Worker:
         self._link.active[task_id] = held.job
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
+        _running.set(held)
         held.tell(subtitle="", context={CONTEXT: RUNNING})
 
     def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
@@ -265,13 +262,14 @@ class Worker:
             return
         held.inside.__exit__(None, None, None)
         held.inside = None
+        _running.set(None)
         again = task_id in self._again
         if not self._in_pool:
             if state == "SUCCESS":
                 self._ended(held, State.SUCCEEDED, None, ())
             return  # its request is told of all else
         self._forget(held)
-        if state == "IGNORED" and held.to_stop:
+        if held.to_stop and state in ("IGNORED", None):  # None: by SystemExit, which a handler of SIGTERM may raise
             held.job.finish(State.CANCELLED)
         elif state == "SUCCESS" or (state == "IGNORED" and not again):
             held.job.finish()

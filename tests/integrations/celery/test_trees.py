@@ -1,0 +1,46 @@
+"""What is a part of what: beyond chains, groups and chords, which are tried in each pool."""
+
+from __future__ import annotations
+
+from tests.examples.site import until
+from tests.integrations.celery.conftest import Pools
+from tests.integrations.celery.workers import Shop, moment
+
+
+def test_a_task_that_publishes_itself_again_and_again_is_shown_each_time(shop: Shop, pools: Pools) -> None:
+    """A tree has a most depth; below it, a task begins one of its own."""
+    pools("prefork")
+    before = len(climbs(shop))
+    result = shop.app.climb.apply_async((9,), queue="prefork")
+    assert shop.ended(result.id).state == "succeeded"
+    until(lambda: len(climbs(shop)) == before + 10)
+    rows = [shop.client.activities.wait(uuid, 20.0) for uuid in climbs(shop)]
+    assert {row.state for row in rows} == {"succeeded"}
+    assert len([row for row in rows if row.parent is None]) == 2
+
+
+def climbs(shop: Shop) -> list[str]:
+    rows = shop.find(app="shop")
+    return [row.uuid for row in rows if row.type.endswith(".climb")]
+
+
+def test_what_is_to_begin_later_is_no_part_of_what_published_it(shop: Shop, pools: Pools) -> None:
+    pools("prefork")
+    ended = shop.ended(shop.app.later.apply_async(queue="prefork").id)
+    assert ended.state == "succeeded"
+    assert shop.parts(ended.uuid) == []
+    until(lambda: [row for row in shop.find(app="shop") if row.title.endswith(".nap 0") and row.ended_at])
+
+
+def test_a_task_that_is_called_in_place_is_not_shown_and_its_parts_are(shop: Shop, pools: Pools) -> None:
+    pools("prefork")
+    ended = shop.ended(shop.app.eager.apply_async((moment(),), queue="prefork").id)
+    (part,) = shop.parts(ended.uuid)
+    assert (ended.state, ended.error, part.user) == ("succeeded", None, 2)
+    assert part.title.endswith(".nap 0")
+
+
+def test_nor_is_one_that_is_called_by_a_program(shop: Shop) -> None:
+    known = len(shop.find(app="shop"))
+    assert shop.app.add.apply((1, 2)).get() == 3
+    assert len(shop.find(app="shop")) == known
