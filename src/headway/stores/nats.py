@@ -77,6 +77,7 @@ class NatsStore:
         """See ``Store.open``."""
         self._publish: Publish = _nobody
         self._position, self._archive = Position(), Archive(self._now() - TOMBSTONE_AGE)
+        self._when_cut: Callable[[], None] = _nothing
         self._live: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
         self._working: set[asyncio.Task[Any]] = set()
@@ -177,16 +178,16 @@ class NatsStore:
     # Opening
 
     async def _take_up(self, undo: AsyncExitStack) -> Snapshot:
-        client = await self.address.connect(self._connected_again)
-        undo.push_async_callback(client.close)
-        self._streams = Streams(client, self.address)
+        self._streams = Streams(await self.address.connect(self._cut_off), self.address)
+        undo.push_async_callback(self._hang_up)
+        self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
+        self._when_cut = self._feed.cut
         self._outputs = Outputs(self._streams, self._archive, self._live, self._output_room)
         self.durability = require_durability(self.address, *await self._streams.prepare())
         self._begun, _ = await self._streams.begin()
         self._require_known()
         self._commits = Commits(self._streams, self._position, self._live, self._outputs.give_up)
         last, _ = await self._streams.state(self._streams.records)
-        self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
         following = asyncio.get_running_loop().create_task(self._feed.follow(), name="headway-nats-feed")
         undo.push_async_callback(_ended, following)
         async with asyncio.timeout(OPENING):
@@ -252,11 +253,17 @@ class NatsStore:
             self._live[activity.uuid] = activity
         return [activity]
 
-    async def _connected_again(self) -> None:
-        self._feed.cut()
+    async def _cut_off(self) -> None:
+        self._when_cut()
+
+    async def _hang_up(self) -> None:
+        await self._streams.client.close()
 
     async def _look_what_is_left(self) -> None:
         """The servers have been away: put back what they have lost meanwhile, as another that took over may have."""
+        if not self._streams.client.is_connected:
+            await self._hang_up()
+            self._streams.client = await self.address.connect(self._cut_off)
         await self._streams.prepare(self._feed.read + SKIPPED)
         begun, sequence = await self._streams.begin(self._begun)
         if begun.epoch != self._begun.epoch:
@@ -317,6 +324,10 @@ class NatsStore:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise Unavailable("the store is closed")
+
+
+def _nothing() -> None:
+    """While there is no feed yet: whoever asks next notices."""
 
 
 def _nobody(records: Sequence[Activity]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import re
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -21,14 +24,13 @@ PORT = 4222
 TIMEOUT = 5.0
 """Seconds for a connection, and for an answer."""
 
-RECONNECT = 0.05
-"""Seconds between two tries to connect again."""
-
 TROUBLE = (NatsError, OSError, TimeoutError, asyncio.TimeoutError)
 """What is raised where a server cannot be reached, or refuses."""
 
 NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KNOWN = ("namespace", "durability", "replicas", "storage", "creds", "nkey", "ca", "cert", "key", "domain")
+
+_log = logging.getLogger("headway")
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -57,37 +59,55 @@ class Address(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<Address {self.name} {self.namespace}>"
 
-    async def connect(self, reconnected: Callback | None = None) -> Client:
-        """A connection, which mends itself for as long as it is not closed. Raises what is in ``TROUBLE``."""
-        said: list[Exception] = []
+    async def connect(self, lost: Callback | None = None) -> Client:
+        """A connection to any of the servers. It does not mend itself: where it breaks, ``lost`` is called, and another
+        is to be made, so that everybody knows which one they talk by. Raises what is in ``TROUBLE``.
+        """
+        servers = random.sample(self.servers, len(self.servers))
+        for server in servers[:-1]:
+            with suppress(*TROUBLE):
+                return await self._connected(server, lost)
+        return await self._connected(servers[-1], lost)
 
-        async def told(error: Exception) -> None:
-            # What is said first is why; what comes of trying again may be less to the point.
-            said.append(error)
-
+    async def _connected(self, server: str, lost: Callback | None) -> Client:
         client = Client()
+
+        async def closed() -> None:
+            # Whoever waits for an answer would wait until they gave up: none comes by another connection.
+            for answer in list(client._resp_map.values()):
+                if not answer.done():
+                    answer.set_exception(ConnectionResetError("the connection is lost"))
+            if lost is not None:
+                await lost()
+
         options: dict[str, Any] = {**self.secrets}
         if self.tls is not None:
             options["tls"] = _context(self.tls)
         try:
             async with asyncio.timeout(TIMEOUT):
                 await client.connect(
-                    list(self.servers),
+                    server,
                     name="headway",
-                    error_cb=told,
-                    reconnected_cb=reconnected,
+                    error_cb=_heard,
+                    closed_cb=closed,
                     connect_timeout=TIMEOUT,  # type: ignore[arg-type] # which takes fractions
-                    reconnect_time_wait=RECONNECT,  # type: ignore[arg-type]
-                    max_reconnect_attempts=1,
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,  # which counts here all the same
+                    reconnect_time_wait=0.05,  # type: ignore[arg-type]
                     ping_interval=2,
                     max_outstanding_pings=2,
                     **options,
                 )
-        except TROUBLE as error:
-            await client.close()
-            raise (said[0] if said else error) from error
-        client.options["max_reconnect_attempts"] = -1  # whoever was there once comes back
+        except TROUBLE:
+            # Not `close`: of a client that never was connected it waits for what nobody will flush.
+            if client._transport is not None:
+                client._transport.close()  # type: ignore[no-untyped-call]
+            raise
         return client
+
+
+async def _heard(error: Exception) -> None:
+    _log.debug("NATS: %s", error)
 
 
 def parse_address(url: str) -> Address:
