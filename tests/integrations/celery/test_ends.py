@@ -22,6 +22,18 @@ def sent(task: Any, *args: Any, queue: str = "prefork") -> Any:
     return task.apply_async(args, queue=queue)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def left_behind(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a task whose worker has died; first of all, for a lease takes its time."""
+    environment = {**shop.environment, "SHOP_QUEUE": "dying"}
+    with worker(tmp_path_factory.mktemp("dying"), environment, "-P", "prefork", "-c", "1"):
+        name = moment()
+        result = sent(shop.app.nap, 60, name, queue="dying")
+        shop.noted(name)
+        shop.live(shop.row(result.id).uuid, subtitle="")
+    return str(result.id)
+
+
 def test_a_pool_process_that_is_killed_loses_its_task(shop: Shop, pools: Pools) -> None:
     pools("prefork")
     name = moment()
@@ -57,7 +69,7 @@ def test_a_whole_that_is_cancelled_takes_its_parts_with_it(shop: Shop, pools: Po
     assert len([note for note in shop.notes() if note.split()[0] in names]) == 2
 
 
-@pytest.mark.parametrize(("broker", "number"), [("redis", 40), ("filesystem", 12)])
+@pytest.mark.parametrize(("broker", "number"), [("redis", 40), ("filesystem", 6)])
 def test_a_cancel_never_meets_the_next_task_of_a_process(shop: Shop, tmp_path: Path, broker: str, number: int) -> None:
     """Tasks as short as the way of a signal. Without an event loop (the transport by files has none) the processes of
     a pool share a lock, so that none is ended: the others would wait for it forever.
@@ -87,7 +99,7 @@ def cancelled_at_random(shop: Shop, ids: list[str]) -> set[str]:
     while rows := [row for row in shop.find_live(app="shop") if place(row)["taskID"] in ids]:
         for row in rows:
             id, where = place(row)["taskID"], place(row)["celery"]
-            if id not in seen and where != "queued" and random.random() < 0.3:
+            if id not in seen and "worker" in place(row) and random.random() < 0.3:
                 asked.add(id)
                 shop.cancel(row.uuid)
                 time.sleep(0.05)
@@ -98,18 +110,6 @@ def cancelled_at_random(shop: Shop, ids: list[str]) -> set[str]:
 
 def place(row: Row) -> Mapping[str, Any]:
     return row.context or {}
-
-
-def test_the_tasks_of_a_machine_that_dies_are_lost_when_their_lease_is_over(shop: Shop, tmp_path: Path) -> None:
-    environment = {**shop.environment, "SHOP_QUEUE": "dying"}
-    with worker(tmp_path, environment, "-P", "prefork", "-c", "1") as dying:
-        name = moment()
-        result = sent(shop.app.nap, 60, name, queue="dying")
-        shop.noted(name)
-        shop.live(shop.row(result.id).uuid, subtitle="")
-        dying.kill()
-        ended = shop.ended(result.id)
-    assert (ended.state, ended.error) == ("lost", "lease_expired")
 
 
 def test_without_a_server_tasks_run_unharmed(shop: Shop, tmp_path: Path) -> None:
@@ -124,3 +124,8 @@ print([each.get(timeout=20) for each in results])
         log = alone.log.read_text()
     said = [line for line in log.splitlines() if "tasks run, and are not shown" in line]
     assert len(said) == 1 and "headway" not in log.replace(said[0], "").lower()
+
+
+def test_the_tasks_of_a_machine_that_dies_are_lost_when_their_lease_is_over(shop: Shop, left_behind: str) -> None:
+    ended = shop.ended(left_behind)
+    assert (ended.state, ended.error) == ("lost", "lease_expired")

@@ -10,28 +10,39 @@ from typing import Any
 
 import pytest
 
-from tests.examples.site import until
+from tests.examples.site import ROOT, until
 from tests.integrations.celery.conftest import Pools
 from tests.integrations.celery.workers import Shop, free_of, moment
 
+COLUMNS = ["prefork", "threads", "gevent", "solo"]
 KINDS = ["prefork", "threads", *(["gevent"] if find_spec("gevent") else []), "solo"]
 
 
-def in_each_pool(check: Callable[[Shop, str], None]) -> Callable[[Shop, Pools], None]:
-    """A test that is made in all of them at once: most of its time is a task's."""
+FOUND: dict[str, dict[str, str]] = {}
+"""What the tests here have found, by line and column of the table in docs/celery.md."""
 
-    @functools.wraps(check)
-    def test(shop: Shop, pools: Pools) -> None:
-        pools(*KINDS)
-        with ThreadPoolExecutor(len(KINDS)) as threads:
-            made = {kind: threads.submit(check, shop, kind) for kind in KINDS}
-        for kind, done in made.items():
-            if (error := done.exception()) is not None:
-                error.add_note(f"in a pool of {kind}")
-                raise error
+Check = Callable[[Shop, str], str | None]
 
-    del test.__wrapped__
-    return test
+
+def in_each_pool(line: str) -> Callable[[Check], Callable[[Shop, Pools], None]]:
+    """A test that is made in all of them at once: most of its time is a task's. It says in a word what it has found."""
+
+    def testing(check: Check) -> Callable[[Shop, Pools], None]:
+        def test(shop: Shop, pools: Pools) -> None:
+            pools(*KINDS)
+            with ThreadPoolExecutor(len(KINDS)) as threads:
+                made = {kind: threads.submit(check, shop, kind) for kind in KINDS}
+            for kind, done in made.items():
+                if (error := done.exception()) is not None:
+                    error.add_note(f"in a pool of {kind}")
+                    raise error
+            FOUND[line] = {kind: done.result() or "yes" for kind, done in made.items()}
+
+        functools.update_wrapper(test, check)
+        del test.__wrapped__  # type: ignore[attr-defined]
+        return test
+
+    return testing
 
 
 def sent(task: Any, kind: str, *args: Any) -> Any:
@@ -43,7 +54,7 @@ def test_gevent_is_among_them() -> None:
     assert "gevent" in KINDS
 
 
-@in_each_pool
+@in_each_pool("tells its progress by `current()`")
 def test_a_task_tells_its_progress_by_the_reporter(shop: Shop, kind: str) -> None:
     release = moment()
     result = sent(shop.app.report, kind, 40, release)
@@ -61,7 +72,7 @@ def test_a_task_tells_its_progress_by_the_reporter(shop: Shop, kind: str) -> Non
     until(lambda: result.state == "SUCCESS")
 
 
-@in_each_pool
+@in_each_pool("tells its progress by `update_state`")
 def test_and_by_update_state(shop: Shop, kind: str) -> None:
     result = sent(shop.app.count, kind, 20)
     uuid = shop.row(result.id).uuid
@@ -70,13 +81,13 @@ def test_and_by_update_state(shop: Shop, kind: str) -> None:
     assert (ended.completed, ended.total, ended.subtitle, ended.state) == (20, 20, "film 19", "succeeded")
 
 
-@in_each_pool
+@in_each_pool("that failed says why")
 def test_a_failure_says_why(shop: Shop, kind: str) -> None:
     ended = shop.ended(sent(shop.app.fail, kind).id)
     assert (ended.state, ended.error) == ("failed", "ValueError: no such film")
 
 
-@in_each_pool
+@in_each_pool("that is tried again is the same activity")
 def test_a_retry_is_the_same_activity(shop: Shop, kind: str) -> None:
     result = sent(shop.app.retry, kind, 1)
     row = shop.row(result.id)
@@ -86,7 +97,7 @@ def test_a_retry_is_the_same_activity(shop: Shop, kind: str) -> None:
     assert len(shop.find(taskID=result.id)) == 1
 
 
-@in_each_pool
+@in_each_pool("never runs when cancelled before it began")
 def test_what_is_cancelled_before_it_begins_never_runs(shop: Shop, kind: str) -> None:
     """By Celery's own revoke, and by a cancel at Headway."""
     busy = [sent(shop.app.nap, kind, 1.0, moment()) for _ in range(2)]
@@ -100,16 +111,17 @@ def test_what_is_cancelled_before_it_begins_never_runs(shop: Shop, kind: str) ->
     assert not {*names} & {note.split()[0] for note in shop.notes()}
 
 
-@in_each_pool
-def test_a_task_that_looks_is_stopped_in_any_pool(shop: Shop, kind: str) -> None:
+@in_each_pool("that looks, when cancelled")
+def test_a_task_that_looks_is_stopped_in_any_pool(shop: Shop, kind: str) -> str:
     result = sent(shop.app.look, kind, 20)
     uuid = shop.row(result.id).uuid
     shop.live(uuid, subtitle="")
     assert shop.client.activities.cancel(uuid, wait=10).state == "cancelled"
     until(lambda: result.state == "REVOKED")
+    return "stopped"
 
 
-@in_each_pool
+@in_each_pool("in a chain is a part of a whole")
 def test_a_chain_is_one_tree(shop: Shop, kind: str) -> None:
     add = shop.app.add
     result = (add.s(1, 2).set(queue=kind) | add.s(3).set(queue=kind) | add.s(4).set(queue=kind)).delay()
@@ -127,7 +139,7 @@ def test_a_chain_is_one_tree(shop: Shop, kind: str) -> None:
     assert result.result == 10
 
 
-@in_each_pool
+@in_each_pool("that follows one that failed is told not to have run")
 def test_what_follows_a_failure_is_told_not_to_have_run(shop: Shop, kind: str) -> None:
     fail, add = shop.app.fail, shop.app.add
     result = (fail.s().set(queue=kind) | add.s(3).set(queue=kind)).delay()
@@ -137,7 +149,7 @@ def test_what_follows_a_failure_is_told_not_to_have_run(shop: Shop, kind: str) -
     assert errors == {"ValueError: no such film", f"did not run: {shop.app.__name__}.fail has failed"}
 
 
-@in_each_pool
+@in_each_pool("in a group is a part of a whole")
 def test_a_group_is_one_tree(shop: Shop, kind: str) -> None:
     from celery import group  # type: ignore[import-untyped]
 
@@ -146,7 +158,7 @@ def test_a_group_is_one_tree(shop: Shop, kind: str) -> None:
     assert (whole.type, whole.state, len(shop.parts(whole.uuid))) == ("celery.group", "succeeded", 5)
 
 
-@in_each_pool
+@in_each_pool("in a chord is a part of a whole, and so is its body")
 def test_a_chord_is_one_tree_with_its_body(shop: Shop, kind: str) -> None:
     from celery import chord
 
@@ -157,7 +169,7 @@ def test_a_chord_is_one_tree_with_its_body(shop: Shop, kind: str) -> None:
     assert result.result == 3
 
 
-@in_each_pool
+@in_each_pool("ends after what it has published, which is for its owner")
 def test_a_task_ends_after_what_it_has_started(shop: Shop, kind: str) -> None:
     result = sent(shop.app.order, kind, 0.3)
     ended = shop.ended(result.id)
@@ -166,8 +178,8 @@ def test_a_task_ends_after_what_it_has_started(shop: Shop, kind: str) -> None:
     assert 0 < (part.ended_at or 0) <= (ended.ended_at or 0)
 
 
-@in_each_pool
-def test_a_running_task_that_does_not_look(shop: Shop, kind: str) -> None:
+@in_each_pool("that does not look, when cancelled")
+def test_a_running_task_that_does_not_look(shop: Shop, kind: str) -> str:
     """In a pool of processes it is ended, and elsewhere it is overdue, which is said, until it ends by itself."""
     name = moment()
     result = sent(shop.app.nap, kind, 3.0, name)
@@ -178,7 +190,17 @@ def test_a_running_task_that_does_not_look(shop: Shop, kind: str) -> None:
         assert shop.ended(result.id).state == "cancelled"
         until(lambda: free_of(process))
         until(lambda: result.state == "REVOKED")
-    else:
-        shop.live(uuid, state="cancelling", overdue=True)
-        ended = shop.ended(result.id)
-        assert (ended.state, ended.cancel_requested) == ("succeeded", True)
+        return "stopped"
+    shop.live(uuid, state="cancelling", overdue=True)
+    ended = shop.ended(result.id)
+    assert (ended.state, ended.cancel_requested) == ("succeeded", True)
+    return "overdue"
+
+
+def test_the_page_tells_what_was_found() -> None:
+    """Alone it has nothing to compare."""
+    page = (ROOT / "docs" / "celery.md").read_text()
+    for line, found in FOUND.items():
+        (row,) = [row for row in page.splitlines() if row.startswith(f"| {line} |")]
+        told = dict(zip(COLUMNS, [cell.strip() for cell in row.split("|")[2:-1]], strict=True))
+        assert told | found == told, line

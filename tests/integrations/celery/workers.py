@@ -45,7 +45,8 @@ class Worker:
 
     def kill(self) -> None:
         """As a machine does that dies: all its processes."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
 
 
@@ -67,14 +68,13 @@ def started(folder: Path, environment: Mapping[str, str], *options: str) -> Work
 
 @contextmanager
 def worker(folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[Worker]:
-    """One that is ready, until the block ends."""
+    """One that is ready, and dies when the block ends: to stop takes its time."""
     one = started(folder, environment, *options)
     try:
         one.wait_ready()
         yield one
     finally:
-        one.ask_to_stop()
-        one.stop()
+        one.kill()
 
 
 class Shop:

@@ -26,10 +26,11 @@ from headway.client.jobs.news import fitted_type
 from headway.client.options import URL_VARIABLE
 from headway.context import current
 from headway.hub import Activities
+from headway.integrations.celery.jobs import Jobs
 from headway.integrations.celery.keeper import Keeper
-from headway.integrations.celery.link import Link
 from headway.integrations.celery.publishing import Embedded, Publishing, Rules
 from headway.integrations.celery.worker import Worker
+from headway.integrations.queues.link import Link
 
 __all__ = ["check_cancelled", "track"]
 
@@ -72,15 +73,16 @@ def track(
         grace=grace,
     )
     link = Link(url, token)
-    worker = Worker(rules, link, terminate=terminate)
+    jobs = Jobs(link)
+    worker = Worker(rules, jobs, terminate=terminate)
     embedded = None if activities is None else Embedded(activities)
     known = url is not None or URL_VARIABLE in os.environ
-    publishing = Publishing(rules, link if known else None, embedded, worker.running, worker.again)
+    publishing = Publishing(rules, jobs if known else None, embedded, worker.running, worker.again)
     publishing.keep = Keeper(rules.app).keep
 
     def begins(**options: Any) -> None:
         # A worker reports to the server, whatever it imports.
-        publishing.link, publishing.embedded, publishing.keep = link, None, None
+        publishing.jobs, publishing.embedded, publishing.keep = jobs, None, None
         worker.begins(**options)
 
     receivers = (

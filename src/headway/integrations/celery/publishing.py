@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from headway.core.activity import State
 from headway.core.errors import HeadwayError
 from headway.correlation import forget, notice
 from headway.hub import Activities
-from headway.integrations.celery.link import Link
+from headway.integrations.celery.jobs import Jobs
 from headway.integrations.celery.ticket import (
     HEADER,
     LEVELS,
@@ -119,20 +118,19 @@ class Publishing:
     def __init__(
         self,
         rules: Rules,
-        link: Link | None,
+        jobs: Jobs | None,
         embedded: Embedded | None,
         running: Callable[[], Ticket | None],
         again: Callable[[str], None],
     ) -> None:
-        """``link``: where to record what is published; None where only the message is to tell. ``running``: the ticket
+        """``jobs``: to record what is published; None where only the message is to tell. ``running``: the ticket
         of the task that this code runs in, if it does. ``again``: told of a task that publishes itself.
         """
         self._rules = rules
-        self.link: Link | None = link
+        self.jobs: Jobs | None = jobs
         self.embedded: Embedded | None = embedded
         self.keep: Callable[[Client], None] | None = None
         """What a process that only publishes does now and then; workers look after more."""
-        self._keeps: int | None = None
         self._running = running
         self._again = again
         self._roots: dict[str, Ticket] = {}
@@ -214,11 +212,10 @@ class Publishing:
     def _announce(self, ticket: Ticket) -> None:
         if self.embedded is not None:
             self.embedded.announce(ticket)
-        elif self.link is not None:
-            if self.keep is not None and self._keeps != os.getpid():
-                self._keeps = os.getpid()
-                self.link.every(SIGN_OF_LIFE, self.keep)
-            self.link.announce(ticket)
+        elif self.jobs is not None:
+            if self.keep is not None:
+                self.jobs.link.every(SIGN_OF_LIFE, self.keep)
+            self.jobs.announce(ticket)
 
     def _whole(self) -> Whole:
         """The activity that this code runs in."""

@@ -36,8 +36,8 @@ from headway.integrations.celery.held import (
     retried,
     runs_again,
 )
+from headway.integrations.celery.jobs import Jobs
 from headway.integrations.celery.keeper import Keeper
-from headway.integrations.celery.link import Link, leave
 from headway.integrations.celery.publishing import Rules
 from headway.integrations.celery.tasks import instrument
 from headway.integrations.celery.ticket import (
@@ -46,13 +46,13 @@ from headway.integrations.celery.ticket import (
     NOT_RUN,
     QUEUED,
     RECEIPT,
-    RECEIVED,
     RETURNED,
     RUNNING,
     Ticket,
     read,
 )
 from headway.integrations.celery.turn import LastWords, Turn
+from headway.integrations.queues.link import leave
 from headway.wire import fitting
 
 SETTLING = 2.0
@@ -64,9 +64,10 @@ _running: ContextVar[Held | None] = ContextVar("headway_celery", default=None)
 class Worker:
     """One process of a worker: its main process, or one of its pool."""
 
-    def __init__(self, rules: Rules, link: Link, *, terminate: bool) -> None:
+    def __init__(self, rules: Rules, jobs: Jobs, *, terminate: bool) -> None:
         self._rules = rules
-        self._link = link
+        self._jobs = jobs
+        self._link = jobs.link
         self._terminates = terminate
         self._controller: Any = None
         self._turn: Turn | None = None
@@ -106,6 +107,8 @@ class Worker:
         """``worker_process_init``; in a pool without processes it is the main one that is told."""
         if self._in_pool:
             self._link.forked()
+            self._link.quiet = True
+            self._jobs.forked()
             self._held, self._again = {}, set()
             if not (self._terminates and self._controller.use_eventloop):
                 self._turn = None
@@ -130,9 +133,9 @@ class Worker:
             return
         if (before := self._held.get(ticket.id)) is not None:  # delivered anew, after a connection was lost
             leave(before.job)
-        held = Held(ticket, self._link.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
+        held = Held(ticket, self._jobs.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
         self._held[ticket.id] = held
-        place = {CONTEXT: RECEIVED, RECEIPT: held.receipt, "worker": str(request.hostname)}
+        place = {RECEIPT: held.receipt, "worker": str(request.hostname)}
         held.tell(context=place, subtitle=f"begins at {request.eta:%Y-%m-%d %H:%M:%S %Z}" if request.eta else None)
         held.job.on_stop(lambda reason: self._revoke(held, reason))
 
@@ -147,7 +150,7 @@ class Worker:
             ticket = self._ticket(request.task, request.id, getattr(request, HEADER, None))
             if ticket is None:
                 return
-            held = Held(ticket, self._link.start(ticket, on_loss=OnLoss.STOP))
+            held = Held(ticket, self._jobs.start(ticket, on_loss=OnLoss.STOP))
         if expired:
             self._ended(held, State.FAILED, "expired before it began", followers(request))
         else:
@@ -206,7 +209,7 @@ class Worker:
         held.end, held.gone_at = (state, error), time.monotonic()
         for ticket in rest:
             why = fitting.text(f"{NOT_RUN}{held.ticket.title} has {WORDS[state]}", 500)
-            self._link.start(ticket).finish(State.FAILED, why)
+            self._jobs.start(ticket).finish(State.FAILED, why)
         if at_once or held.elsewhere is None:
             self._say(held)
 
@@ -224,8 +227,8 @@ class Worker:
             self._turn.last_words.forget(held.ticket.id)
         if self._held.get(held.ticket.id) is held:
             del self._held[held.ticket.id]
-        if self._link.active.get(held.ticket.id) is held.job:
-            del self._link.active[held.ticket.id]
+        if self._jobs.active.get(held.ticket.id) is held.job:
+            del self._jobs.active[held.ticket.id]
 
     def _ticket(self, name: str, id: str, header: object) -> Ticket | None:
         if not self._rules.wants(name):
@@ -245,11 +248,11 @@ class Worker:
             ticket = self._ticket(task.name, task_id, getattr(request, HEADER, None))
             if ticket is None:
                 return
-            job = self._link.start(ticket, on_loss=OnLoss.CONTINUE, raise_on_cancel=True)
+            job = self._jobs.start(ticket, on_loss=OnLoss.CONTINUE, raise_on_cancel=True)
             held = self._held[task_id] = Held(ticket, job, None if held is None else held.request)
         held.here = True
         setattr(request, RUNS, held)
-        self._link.active[task_id] = held.job
+        self._jobs.active[task_id] = held.job
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
         _running.set(held)

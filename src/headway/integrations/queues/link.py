@@ -46,6 +46,8 @@ class Link:
     def __init__(self, url: str | None, token: str | None) -> None:
         self._url, self._token = url, token
         self._made: Client | None = None
+        self.quiet: bool = False
+        """Another process of the same program says what keeps tasks from being shown."""
         logging.getLogger("httpx2").addFilter(_others)
         self._begin()
 
@@ -210,7 +212,7 @@ class Link:
         """What keeps tasks from being shown: said once, until that has changed."""
         if isinstance(error, Unreachable):
             self.away = True
-        if not self._told:
+        if not self._told and not self.quiet:
             self._told = True
             _log.warning("tasks run, and are not shown until this changes: %s", error.message)
 
