@@ -54,6 +54,13 @@ def test_a_time_limit_is_a_failure(shop: Shop, pools: Pools) -> None:
     ]
 
 
+def test_a_task_that_expires_has_failed(shop: Shop, pools: Pools) -> None:
+    pools("prefork")
+    result = sent(shop.app.nap, 0, moment(), countdown=0.5, expires=0.1)
+    ended = shop.ended(result.id)
+    assert (ended.state, ended.error) == ("failed", "expired before it began")
+
+
 def test_a_task_that_is_queued_again_after_a_crash_is_the_same_activity(shop: Shop, pools: Pools) -> None:
     pools("prefork")
     name = moment()
