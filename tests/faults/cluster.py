@@ -90,7 +90,8 @@ class Cluster:
         assert self._began == len(self.nodes)  # nobody had to begin anew
         for told in self.told:
             for kind, acknowledged in (("started", self.started), ("ended", self.ended)):
-                assert {uuid: told[uuid, kind] for uuid in acknowledged if told[uuid, kind] != 1} == {}, kind
+                wrong = {uuid: told[uuid, kind] for uuid in acknowledged if told[uuid, kind] != 1}
+                assert wrong == {}, (kind, wrong)
             assert {event: count for event, count in told.items() if count > 1 and event[1] != "updated"} == {}
 
     async def _work(self, stopping: asyncio.Event) -> None:

@@ -35,6 +35,17 @@ _log = logging.getLogger("headway")
 Callback = Callable[[], Awaitable[None]]
 
 
+class Connection(Client):
+    """It says that it has broken, however it did."""
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        try:
+            await super()._close(status, do_cbs)
+        except RuntimeError:  # uvloop's, of a transport that has been closed meanwhile: the rest was not done
+            if do_cbs and self._closed_cb is not None:
+                await self._closed_cb()
+
+
 class Address(msgspec.Struct, frozen=True):
     """What a URL says."""
 
@@ -70,7 +81,7 @@ class Address(msgspec.Struct, frozen=True):
         return await self._connected(servers[-1], lost)
 
     async def _connected(self, server: str, lost: Callback | None) -> Client:
-        client = Client()
+        client = Connection()
 
         async def closed() -> None:
             # Whoever waits for an answer would wait until they gave up: none comes by another connection.

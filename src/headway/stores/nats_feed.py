@@ -142,7 +142,8 @@ class Feed:
         self._news.set()
 
     async def _read_on(self) -> None:
-        number = 0
+        number, moment = 0, 0
+        held: list[Message] = []
         while True:
             try:
                 async with asyncio.timeout(SILENCE):
@@ -150,17 +151,21 @@ class Feed:
             except TimeoutError:
                 raise Missed("no sign of life") from None
             self._news.clear()
-            told: list[Message] = []
             while self._arrived:
                 message = self._arrived.popleft()
                 if message.headers and message.headers.get("Status"):
                     await self._sign(message, number)
                     continue
                 number += 1
-                told.append(_read(message, number))
-            if told:
-                self._take(told)
-                self.read = told[-1].sequence
+                held.append(_read(message, number))
+                if held[-1].sequence > 1 + (held[-2].sequence if len(held) > 1 else self.read):
+                    # What is missing has been replaced by what comes later. Told one by one, the others would hide that
+                    # it had begun before them: so all of it is told as of one moment, when its successor has come.
+                    moment, _ = await self._streams.state(self._streams.records)
+            if held and held[-1].sequence >= moment:
+                self._take(held)
+                self.read = held[-1].sequence
+                held = []
             if self._cut:
                 raise Missed("another connection")
 
