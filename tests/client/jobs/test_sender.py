@@ -11,6 +11,7 @@ import pytest
 
 from headway.client import Reporting
 from headway.client.address import Address
+from headway.client.jobs import outbox
 from headway.client.jobs.job import Job
 from headway.core.activity import State
 from tests.client.fake_headway import FakeHeadway
@@ -101,6 +102,25 @@ def test_each_hears_of_its_own_cancel_only() -> None:
             headway.change(headway.rows[str(job.uuid)], state="cancelling", cancelRequested=True)
         eventually(lambda: all(job.cancel_requested for job in jobs[::3]))
         assert sum(job.cancel_requested for job in jobs) == 10
+
+
+def test_a_part_that_begins_while_its_whole_is_being_recorded_is_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "HEARTBEAT", 1000.0)  # nothing else comes to its help
+    headway, recorded = FakeHeadway(), threading.Event()
+
+    def slow(asked: Asked) -> Any:
+        recorded.wait(10.0)
+        return headway(asked)
+
+    with ScriptedServer(slow) as server, Reporting(Address(server.url)) as sender:
+        whole = sender.start("photos.all")
+        eventually(lambda: len(server.asked_for("POST")) == 1)
+        part = sender.start("photos.one", parent=whole)
+        eventually(lambda: not sender._sender or not sender._sender._spoken)
+        recorded.set()
+        eventually(lambda: part.uuid is not None)
+        part.finish()
+        whole.finish()
 
 
 def test_a_failure_of_one_harms_no_other() -> None:

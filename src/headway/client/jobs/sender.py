@@ -160,6 +160,7 @@ class Sender:
                 self._ended[job] = None
             if not job.busy:
                 self._next = min(self._next, job.due())
+                self._depending = self._depending or job.depends()
         while len(self._ended) > MAX_UNDELIVERED:
             self._drop(next(iter(self._ended)))
 

@@ -18,7 +18,7 @@ import celery.worker.state as worker_state
 from headway.client import Client, Row, State
 from headway.client.jobs.batches import pack
 from headway.core.errors import HeadwayError, Unavailable
-from headway.integrations.celery.ticket import CANVAS, CONTEXT, NOT_RUN, QUEUED, lies_in_broker
+from headway.integrations.celery.ticket import CANVAS, CONTEXT, NOT_RUN, QUEUED, is_nobodys, lies_in_broker
 
 SIGN_OF_LIFE = 5.0
 """Seconds between two of what is looked after."""
@@ -59,10 +59,7 @@ class Keeper:
     def keep(self, client: Client) -> None:
         """Say that what lies in the broker lives; for those who publish, now and then."""
         rows = (*self._rows(client, QUEUED), *self._rows(client, CANVAS))
-        _keep(
-            client,
-            [row.uuid for row in rows if (row.context or {})[CONTEXT] == CANVAS or lies_in_broker(row.context or {})],
-        )
+        _keep(client, [row.uuid for row in rows if is_nobodys(row.context or {})])
 
     def _revoke(self, client: Client, rows: list[Row], now: float) -> None:
         self._cancelling = {row.uuid: self._cancelling.get(row.uuid, now) for row in rows}

@@ -27,7 +27,7 @@ from headway.integrations.celery.ticket import (
     HEADER,
     LEVELS,
     Ticket,
-    lies_in_broker,
+    is_nobodys,
     provisional,
     read,
     title_of,
@@ -108,7 +108,7 @@ class Embedded:
         while True:
             await asyncio.sleep(SIGN_OF_LIFE)
             for activity in self._activities.list():
-                if lies_in_broker(activity.context or {}) and activity.state is State.RUNNING:
+                if is_nobodys(activity.context or {}) and activity.state is State.RUNNING:
                     self._activities.sign_of_life(activity.uuid)
 
 

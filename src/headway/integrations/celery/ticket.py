@@ -109,6 +109,11 @@ def read(header: object) -> Ticket | None:
     return ticket
 
 
+def is_nobodys(context: Mapping[str, Any]) -> bool:
+    """Whether no process keeps it alive by itself: it lies in the broker, or is a canvas."""
+    return context.get(CONTEXT) == CANVAS or lies_in_broker(context)
+
+
 def lies_in_broker(context: Mapping[str, Any]) -> bool:
     """Whether no worker has the task, as its activity tells."""
     receipt = context.get(RECEIPT)
