@@ -88,7 +88,7 @@ def _carrying(rounds: Sequence[Round]) -> Iterable[Verdict]:
         cpu = ratio(rounds, *pair, "cpu")
         values = medians(rounds)
         if cpu is not None:
-            enough = values[pair[0]]["watchers"] >= FEWEST
+            enough = values[pair[0]]["streams"] >= FEWEST
             yield Verdict(f"CPU a delivery, two nodes ÷ one, {store}", cpu, UNCHANGED, enough=enough)
         if all("most" in values.get(key, ()) for key in pair):
             most = ratio(rounds, *pair, "most")

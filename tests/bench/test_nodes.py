@@ -84,7 +84,7 @@ def test_a_round_trip_to_the_store_does_not_count_as_slow() -> None:
 
 def test_deliveries_of_two_nodes_are_held_against_those_of_one() -> None:
     def table(cpu: float, **more: float) -> str:
-        values = {"watchers": 4_000, "rate": 1.0, "p50": 0.1, "p99": 0.1}
+        values = {"streams": 4_000, "rate": 1.0, "p50": 0.1, "p99": 0.1}
         one = Round("redis", "watchers", 1, 0, {**values, "cpu": 1e-5, **({"most": 100.0} if more else {})})
         return nodes_table.printed([one, Round("redis", "watchers", 2, 0, {**values, "cpu": cpu, **more})], [])
 
