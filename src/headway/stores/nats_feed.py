@@ -46,6 +46,48 @@ class Message(NamedTuple):
 Take = Callable[[Sequence[Message]], None]
 
 
+class Batch:
+    """What has come, until it can be told.
+
+    Where sequences are missing, messages were replaced before they were sent, and what replaced them is on its way.
+    They may have been starts, and whoever had read on beyond one would never hear that something began. So from a gap
+    on all is kept back until everything has come that was there when the gap was seen, and is told at once.
+    """
+
+    def __init__(self, after: int) -> None:
+        """``after``: the sequence that was read last. What is missing behind it is not known."""
+        self.number: int = 0
+        """How many have come."""
+        self.gap: bool = True
+        """Something is missing, since it was said last what has to come."""
+        self._messages: list[Message] = []
+        self._last = self._whole = after
+
+    def add(self, message: Message) -> None:
+        """The next one."""
+        self.number += 1
+        self.gap = self.gap or message.sequence > self._last + 1
+        self._last = message.sequence
+        self._messages.append(message)
+
+    def whole_at(self, sequence: int) -> None:
+        """Up to there it has to come; whoever says so has asked after the gap."""
+        self._whole = sequence
+
+    def all_came(self) -> None:
+        """There is nothing behind the last one: what else was there is gone."""
+        if self._last < self._whole:
+            self._last = self._whole
+            self._messages.append(Message(self._whole, "", b"", ""))
+
+    def told(self) -> Sequence[Message]:
+        """Those that can be told now."""
+        if self.gap or self._last < self._whole:
+            return ()
+        told, self._messages = self._messages, []
+        return told
+
+
 class Missed(Exception):
     """Something has not come, or will not."""
 
@@ -107,7 +149,7 @@ class Feed:
             if self.lost:
                 self.lost = False
                 _log.warning("the store can be reached again")
-            await self._read_on()
+            await self._read_on(Batch(self.read))
         finally:
             await self._leave(subscription, name)
 
@@ -141,9 +183,7 @@ class Feed:
         self._arrived.append(message)
         self._news.set()
 
-    async def _read_on(self) -> None:
-        number, moment = 0, 0
-        held: list[Message] = []
+    async def _read_on(self, batch: Batch) -> None:
         while True:
             try:
                 async with asyncio.timeout(SILENCE):
@@ -154,30 +194,29 @@ class Feed:
             while self._arrived:
                 message = self._arrived.popleft()
                 if message.headers and message.headers.get("Status"):
-                    await self._sign(message, number)
-                    continue
-                number += 1
-                held.append(_read(message, number))
-                if held[-1].sequence > 1 + (held[-2].sequence if len(held) > 1 else self.read):
-                    # What is missing has been replaced by what comes later. Told one by one, the others would hide that
-                    # it had begun before them: so all of it is told as of one moment, when its successor has come.
-                    moment, _ = await self._streams.state(self._streams.records)
-            if held and held[-1].sequence >= moment:
-                self._take(held)
-                self.read = held[-1].sequence
-                held = []
+                    await self._sign(message, batch)
+                else:
+                    batch.add(_read(message, batch.number + 1))
+            if batch.gap:
+                batch.gap = False
+                batch.whole_at((await self._streams.state(self._streams.records))[0])
+            if told := batch.told():
+                self._take(told)
+                self.read = told[-1].sequence
             if self._cut:
                 raise Missed("another connection")
 
-    async def _sign(self, message: Msg, number: int) -> None:
+    async def _sign(self, message: Msg, batch: Batch) -> None:
         """A sign of life, which says how many messages there were; or the question whether we can take more."""
         headers = message.headers or {}
         stalled = headers.get("Nats-Consumer-Stalled")
         for reply in filter(None, (message.reply, stalled)):
             await self._streams.client.publish(reply)
         last = headers.get("Nats-Last-Consumer")
-        if last is not None and int(last) != number:
-            raise Missed(f"{int(last)} messages were sent, {number} came")
+        if last is not None and int(last) != batch.number:
+            raise Missed(f"{int(last)} messages were sent, {batch.number} came")
+        if last is not None and stalled is None:
+            batch.all_came()
 
 
 def _read(message: Msg, number: int) -> Message:
