@@ -24,7 +24,7 @@ from tests.stores.redis_servers import redis_server
 Pools = Callable[..., list[Worker]]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     activities = Activities("memory:")
     served = ActivitiesApp(activities, lambda _: Principal(1, Role.ADMIN))
@@ -44,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         module.app.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def pools(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pools]:
     """Workers with pools of these kinds, whose queues have the names of the kinds."""
     folder, known = tmp_path_factory.mktemp("workers"), dict[str, Worker]()
