@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         for name, value in environment.items():
             patch.setenv(name, value)
         client = resources.enter_context(Client(url))
+        sys.modules.pop(SHOP, None)  # which has read the environment of the files before
         module = importlib.import_module(SHOP)
         yield Shop(module, client, environment["SHOP_BROKER"], environment)
         module.untrack()
