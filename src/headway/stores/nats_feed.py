@@ -109,6 +109,8 @@ class Feed:
         self._arrived: deque[Msg] = deque()
         self._news = asyncio.Event()
         self._cut = False
+        self._complaints: set[str] = set()
+        """What has been said since the store could be reached."""
 
     def cut(self) -> None:
         """The connection is another now: the consumer may be none any more."""
@@ -128,12 +130,17 @@ class Feed:
                 _log.debug("the feed begins again behind %d: %s", self.read, error)
                 continue
             except (*TROUBLE, Refused) as error:
-                if not self.lost:
-                    _log.warning("the store cannot be reached: %s", str(error) or type(error).__name__)
+                self._complain(str(error) or type(error).__name__)
             except Exception:  # a fault of ours, or of whoever was told: nothing would ever be heard again
                 _log.exception("the feed cannot be read")
             self.lost = True
             await asyncio.sleep(RETRY)
+
+    def _complain(self, why: str) -> None:
+        """Once each: that nobody answers must not hide who answers then."""
+        if why not in self._complaints:
+            self._complaints.add(why)
+            _log.warning("the store cannot be reached: %s", why)
 
     async def _consume(self) -> None:
         self._arrived.clear()
@@ -148,6 +155,7 @@ class Feed:
             name = await self._make(inbox)
             if self.lost:
                 self.lost = False
+                self._complaints.clear()
                 _log.warning("the store can be reached again")
             await self._read_on(Batch(self.read))
         finally:
