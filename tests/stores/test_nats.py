@@ -304,7 +304,7 @@ async def test_without_room_starts_are_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("durability=power", "does not tell whether `sync_interval: always` is set"),
+        ("durability=power", "set `sync_interval: always` .* monitor=http://HOST:8222"),
         ("durability=process&storage=memory", "storage=memory"),
     ],
 )

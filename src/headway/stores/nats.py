@@ -27,6 +27,7 @@ from headway.stores.nats_address import TROUBLE, Address, parse_address, require
 from headway.stores.nats_archive import Archive
 from headway.stores.nats_commits import PATIENCE, RETRY, Commits, translated
 from headway.stores.nats_feed import Feed, Message
+from headway.stores.nats_monitor import synced
 from headway.stores.nats_outputs import Outputs
 from headway.stores.nats_streams import AT_ONCE, VERSION, Begun, Overtaken, Refused, Streams, read, write
 from headway.stores.position import Position
@@ -57,8 +58,9 @@ class NatsStore:
 
     def __init__(self, url: str, *, now: Callable[[], float] = time.time, output_room: int = OUTPUT_ROOM) -> None:
         """``url``: ``nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST…][?namespace=NAME&durability=process]``; ``tls``
-        for TLS (``ca``, ``cert``, ``key``: files); ``creds``, ``nkey``: files; ``replicas``, ``storage``, ``domain``.
-        ``now``: seconds since the epoch. Raises ``StoreError`` for another.
+        for TLS (``ca``, ``cert``, ``key``: files); ``creds``, ``nkey``: files; ``replicas``, ``storage``, ``domain``;
+        ``monitor``: ``http://HOST:PORT,…`` of the servers' monitoring ports, which alone tell that they wait for their
+        disks. ``now``: seconds since the epoch. Raises ``StoreError`` for another.
         """
         self.address: Address = parse_address(url)
         self.durability: Durability | None = None
@@ -183,7 +185,10 @@ class NatsStore:
         self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
         self._when_cut = self._feed.cut
         self._outputs = Outputs(self._streams, self._archive, self._live, self._output_room)
-        self.durability = require_durability(self.address, *await self._streams.prepare())
+        storage, replicas = await self._streams.prepare()
+        server = str(self._streams.client._server_info.get("server_id"))  # which nats-py tells nowhere else
+        written = await synced(self.address.monitors, server)
+        self.durability = require_durability(self.address, storage, replicas, written)
         self._begun, _ = await self._streams.begin()
         self._require_known()
         self._commits = Commits(self._streams, self._position, self._live, self._outputs.give_up)

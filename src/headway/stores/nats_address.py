@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 
 from headway.stores import StoreError
 from headway.stores.durability import DURABILITIES, Durability
+from headway.stores.nats_monitor import checked
 
 PORT = 4222
 
@@ -28,7 +29,7 @@ TROUBLE = (NatsError, OSError, TimeoutError, asyncio.TimeoutError)
 """What is raised where a server cannot be reached, or refuses."""
 
 NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KNOWN = ("namespace", "durability", "replicas", "storage", "creds", "nkey", "ca", "cert", "key", "domain")
+_KNOWN = ("namespace", "durability", "replicas", "storage", "creds", "nkey", "ca", "cert", "key", "domain", "monitor")
 
 _log = logging.getLogger("headway")
 
@@ -62,6 +63,8 @@ class Address(msgspec.Struct, frozen=True):
     """Records are to be in memory alone, where the streams are made by this node."""
     domain: str | None = None
     """Of JetStream."""
+    monitors: tuple[str, ...] = ()
+    """Where its servers tell how they are configured."""
     secrets: dict[str, Any] = {}
     """For ``Client.connect``: user, password, token, credentials."""
     tls: dict[str, str] | None = None
@@ -147,6 +150,7 @@ def parse_address(url: str) -> Address:
         replicas=int(said.get("replicas", "1")),
         memory=said.get("storage") == "memory",
         domain=said.get("domain"),
+        monitors=checked(said.get("monitor", "")),
         secrets=_secrets(user, said),
         tls=tls if secure or tls else None,
     )
@@ -185,19 +189,21 @@ def _context(files: dict[str, str]) -> ssl.SSLContext:
     return context
 
 
-def require_durability(address: Address, storage: str, replicas: int) -> Durability:
-    """What streams of that storage promise of what they acknowledge: those in files outlive the server's process, and
-    more it does not tell its clients. Raises ``StoreError`` where that is less than asked for, naming the setting.
+def require_durability(address: Address, storage: str, replicas: int, synced: bool) -> Durability:
+    """What streams of that storage promise of what they acknowledge: those in files outlive the server's process, and,
+    where all is ``synced``, the machine's power. Raises ``StoreError`` where that is less than asked for, naming the
+    setting.
     """
     has: Durability = "process" if storage == "file" or replicas > 1 else "none"
+    if storage == "file" and synced:
+        has = "power"
     wanted = address.durability
     if wanted is not None and [*DURABILITIES].index(has) < [*map(str, DURABILITIES)].index(wanted):
-        setting = (
-            "a NATS server does not tell whether `sync_interval: always` is set, so nothing is promised for the end of "
-            "its machine's power: ask for durability=process"
-            if has == "process"
-            else "its streams have storage=memory: make them anew with storage=file"
-        )
+        setting = "set `sync_interval: always` in the `jetstream` part of its configuration"
+        if not address.monitors:
+            setting += ", and say monitor=http://HOST:8222: it does not tell its clients"
+        if storage != "file":
+            setting = "its streams have storage=memory: make them anew with storage=file"
         raise StoreError(
             f"{address.name} keeps what it acknowledges less safely (durability={has}) than asked for "
             f"(durability={wanted}): {setting}"
