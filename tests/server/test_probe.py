@@ -25,6 +25,7 @@ class Store(MemoryStore):
         self.commits = 0
         self.error: Exception | None = None
         self.hangs = False
+        self.goes_on = asyncio.Event()
         self.full = False
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
@@ -34,7 +35,7 @@ class Store(MemoryStore):
         if self.error is not None:
             raise self.error
         if self.hangs:
-            await asyncio.Event().wait()
+            await self.goes_on.wait()
         return await super().commit(writes)
 
 
@@ -116,6 +117,7 @@ async def test_it_is_not_ready_when_a_round_takes_too_long(
     monkeypatch.setattr(probes, "PATIENCE", 0.01)
     store.hangs = True
     assert not await Probe(activities).ready()
+    store.goes_on.set()
 
 
 async def test_one_who_leaves_does_not_end_the_round_of_others(activities: Activities, store: Store) -> None:

@@ -22,7 +22,7 @@ from headway.server.guard import Guard
 from headway.server.protocols import Limits
 from headway.server.serve import CannotServe, Server, TlsFiles
 from headway.server.sockets import PortInUse, listen, raise_open_files
-from tests.server.harness import App, connected, eventually, lifespan, running
+from tests.server.harness import DEADLINE, App, connected, eventually, lifespan, running
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -319,6 +319,13 @@ async def never() -> None:
     await asyncio.Event().wait()
 
 
+async def nothing_is_left_behind() -> None:
+    """No task waits for what will not come: it would be complained of whenever it is collected, in any other test."""
+    async with asyncio.timeout(DEADLINE):
+        while any("Lifespan" in repr(task) for task in asyncio.all_tasks()):
+            await asyncio.sleep(0)
+
+
 async def test_a_stop_that_takes_too_long_is_cut_short_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     async with running(App(), on_stop=never, stop_timeout=0.05) as (server, port), connected(port) as client:
         client.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -326,6 +333,7 @@ async def test_a_stop_that_takes_too_long_is_cut_short_and_says_so(caplog: pytes
         server.stop()
         assert await client.rest() == b""
     assert server.exit_code == 1
+    await nothing_is_left_behind()
     assert [record for record in caplog.records if record.exc_info] == []
 
 
@@ -337,6 +345,7 @@ async def test_a_second_stop_is_immediate() -> None:
         server.stop()
         assert await client.rest() == b""
     assert server.exit_code == 1
+    await nothing_is_left_behind()
 
 
 async def test_the_signal_handlers_before_are_put_back() -> None:

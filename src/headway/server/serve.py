@@ -145,6 +145,7 @@ class Server:
         self._limits = limits or Limits()
         self._stop_timeout = stop_timeout
         self._lifespan_error: Exception | None = None
+        self._lifespan_task: asyncio.Task[Any] | None = None
         self._uvicorn: _Uvicorn | None = None
 
     @property
@@ -176,6 +177,8 @@ class Server:
             self.ready = False
             for listener in sockets:
                 listener.close()
+            if self._lifespan_task is not None:  # a stop that is cut short leaves it waiting
+                self._lifespan_task.cancel()
         self.exit_code = self._uvicorn.exit_code
         return self.exit_code
 
@@ -222,6 +225,7 @@ class Server:
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep for the caller what the application raises instead of starting; uvicorn only logs it."""
+        self._lifespan_task = asyncio.current_task()
         started = False
 
         async def watched_send(message: Message) -> None:
