@@ -31,8 +31,8 @@ from rq.worker import BaseWorker
 from headway.client import State
 from headway.core.errors import Cancelled
 from headway.integrations.queues.keeper import Fate
-from headway.integrations.queues.ticket import HEADER
-from headway.integrations.queues.tracker import STOPS, Run, Tracker
+from headway.integrations.queues.ticket import HEADER, STOPS
+from headway.integrations.queues.tracker import Run, Tracker
 from headway.wire import fitting
 from headway.wire.requests import MAX_ERROR
 

@@ -96,6 +96,20 @@ class TestBlock:
         sender.close()
         assert (headway.only["state"], headway.only["error"]) == ("failed", "half of them")
 
+    def test_one_that_is_left_goes_on_elsewhere_under_its_activity(
+        self, headway: FakeHeadway, server: ScriptedServer, sender: Reporting
+    ) -> None:
+        with sender.start("photos.resize", key="nightly") as job:
+            eventually(lambda: job.uuid)
+            job.leave()
+            job.report(50)
+        assert (job.over, job.problem) == (True, None)
+        sender.close()
+        assert (headway.only["state"], headway.only["progress"]) == ("running", 0)
+        with Reporting(Address(server.url)) as another, another.start("photos.resize", key="nightly") as job:
+            job.report(75)
+        assert (headway.only["state"], headway.only["progress"]) == ("succeeded", 75)
+
     async def test_it_may_be_one_of_a_coroutine(self, headway: FakeHeadway, sender: Reporting) -> None:
         async def photos() -> AsyncIterator[int]:
             for number in range(5):

@@ -71,6 +71,11 @@ class Delivery:
         if not known:
             self._tell(self)
 
+    def leave(self) -> None:
+        """Whatever is left to say of it, another says."""
+        with self.lock:
+            self.outbox.leave()
+
     def forked(self) -> None:
         """This is a child of the process that sends: what is said here is not for it to say."""
         self._silent = True
@@ -143,10 +148,10 @@ class Delivery:
         """See ``Outbox``."""
         self._learn(self.outbox.hurry)
 
-    def leave(self) -> None:
-        """Send nothing more."""
+    def give_up(self) -> None:
+        """See ``Outbox``."""
         with self.lock:
-            self.outbox.leave()
+            self.outbox.give_up()
 
     @property
     def over(self) -> bool:

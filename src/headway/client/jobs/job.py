@@ -187,6 +187,13 @@ class Job:
         """Say how the work ended; the first word counts. ``error``: why it did not succeed."""
         self._delivery.finish(state, fitting.text(error, MAX_ERROR))
 
+    def leave(self) -> None:
+        """Say nothing more of it from here, and keep it alive no longer: somebody else goes on under its activity.
+
+        That is whoever starts a job with the same ``key``, or reports under its ``uuid``.
+        """
+        self._delivery.leave()
+
     def __enter__(self) -> Self:
         return self
 

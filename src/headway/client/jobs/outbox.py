@@ -172,7 +172,11 @@ class Outbox:
         self._backoff.reset()
 
     def leave(self) -> None:
-        """Nothing more will be sent, though something may be left to say."""
+        """Nothing more will be sent: somebody else goes on under its activity."""
+        self.over = True
+
+    def give_up(self) -> None:
+        """Nothing more will be sent, though something is left to say."""
         if not self.over:
             self.over = True
             self.problem = self.problem or Unreachable("the server did not answer in time")

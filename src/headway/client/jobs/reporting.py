@@ -130,7 +130,7 @@ class Reporting:
             parent=parent if isinstance(parent, Job) else None,
         )
         if sender is None:
-            delivery.leave()
+            delivery.give_up()
         else:
             sender.tell(delivery)
         return job

@@ -165,7 +165,7 @@ class Sender:
             self._drop(next(iter(self._ended)))
 
     def _drop(self, job: Delivery) -> None:
-        job.leave()
+        job.give_up()
         self._forget(job)
         if not self._warned:
             self._warned = True
@@ -326,7 +326,7 @@ class Sender:
                 async with asyncio.timeout(timeout):
                     await self._flushed.wait()
         for job in self.jobs:
-            job.leave()
+            job.give_up()
         await self._printer.close(0.0 if self._away else ends - time.monotonic())
         await self._listener.close()
         tasks = self._alone | self._batches

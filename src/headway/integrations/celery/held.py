@@ -15,11 +15,9 @@ from celery.exceptions import Retry
 
 from headway.client import Client, Job, State
 from headway.core.errors import Cancelled, HeadwayError, Unavailable
-from headway.integrations.celery.ticket import HEADER, Ticket, leaves, read
+from headway.integrations.celery.ticket import Ticket, leaves, read
+from headway.integrations.queues.ticket import HEADER, STOPS
 from headway.wire import fitting
-
-STOPS = ("cancel_requested", "abandoned")
-"""Why a task is to stop. That its record is lost is no reason: tasks run unharmed."""
 
 RUNS = "_headway"
 """Where Celery's own record of a run has ours: the same task may be here twice, when it is tried again."""

@@ -16,12 +16,9 @@ from collections.abc import Iterable
 import celery.worker.state as worker_state
 
 from headway.client import Client, Row, State
-from headway.client.jobs.batches import pack
-from headway.core.errors import HeadwayError, Unavailable
-from headway.integrations.celery.ticket import CANVAS, CONTEXT, NOT_RUN, QUEUED, is_nobodys, lies_in_broker
-
-SIGN_OF_LIFE = 5.0
-"""Seconds between two of what is looked after."""
+from headway.integrations.celery.ticket import CANVAS, CONTEXT, NOT_RUN, is_nobodys
+from headway.integrations.queues.keeper import SIGN_OF_LIFE, end, keep
+from headway.integrations.queues.ticket import QUEUED, lies_in_broker
 
 LEARNING = 3.0
 """Seconds after which every worker has learned of a cancel."""
@@ -48,25 +45,25 @@ class Keeper:
     def look(self, client: Client) -> None:
         """Once a second."""
         now = time.monotonic()
-        waiting = [row for row in self._rows(client, QUEUED) if lies_in_broker(row.context or {})]
+        waiting = [row for row in self._rows(client, QUEUED) if lies_in_broker(CONTEXT, row.context or {})]
         self._revoke(client, [row for row in waiting if row.state == State.CANCELLING], now)
         canvases = self._rows(client, CANVAS)
         ended = {row.uuid for row in canvases if self._ends(client, row, now)}
         if now - self._told >= SIGN_OF_LIFE:
             self._told = now
-            _keep(client, [row.uuid for row in (*waiting, *canvases) if row.uuid not in ended])
+            keep(client, [row.uuid for row in (*waiting, *canvases) if row.uuid not in ended])
 
     def keep(self, client: Client) -> None:
         """Say that what lies in the broker lives; for those who publish, now and then."""
         rows = (*self._rows(client, QUEUED), *self._rows(client, CANVAS))
-        _keep(client, [row.uuid for row in rows if is_nobodys(row.context or {})])
+        keep(client, [row.uuid for row in rows if is_nobodys(row.context or {})])
 
     def _revoke(self, client: Client, rows: list[Row], now: float) -> None:
         self._cancelling = {row.uuid: self._cancelling.get(row.uuid, now) for row in rows}
         for row in rows:
             worker_state.revoked.add((row.context or {}).get("taskID"))
             if now - self._cancelling[row.uuid] > LEARNING:
-                _finish(client, row.uuid, State.CANCELLED, None)
+                end(client, row.uuid, State.CANCELLED, None, asked=True)
 
     def _rows(self, client: Client, where: str) -> list[Row]:
         return client.activities.list(context={CONTEXT: where, "app": self._app}).rows
@@ -82,7 +79,7 @@ class Keeper:
         if not parts or len(parts) < size or (not size and now - since < QUIET):
             return not parts and now - since > 60.0  # nothing has come of it: it may lapse
         del self._quiet[whole.uuid]
-        _finish(client, whole.uuid, *_sum(whole, parts))
+        end(client, whole.uuid, *_sum(whole, parts), asked=True)
         return True
 
 
@@ -106,17 +103,3 @@ def _ended_parts(client: Client, uuid: str) -> Iterable[Row]:
         before = page.cursor
         if before is None:
             return
-
-
-def _keep(client: Client, uuids: list[str]) -> None:
-    for batch in pack((uuid, uuid, b"{}") for uuid in uuids):
-        client.request(batch.request())
-
-
-def _finish(client: Client, uuid: str, state: State, error: str | None) -> None:
-    try:
-        client.activities.finish(uuid, state, error=error)
-    except Unavailable:
-        raise
-    except HeadwayError:  # another worker was first
-        pass

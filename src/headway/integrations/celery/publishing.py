@@ -24,19 +24,16 @@ from headway.correlation import forget, notice
 from headway.hub import Activities
 from headway.integrations.celery.jobs import Jobs
 from headway.integrations.celery.ticket import (
-    HEADER,
     LEVELS,
     Ticket,
     is_nobodys,
     provisional,
     read,
-    title_of,
     to_come,
 )
+from headway.integrations.queues.keeper import SIGN_OF_LIFE
+from headway.integrations.queues.ticket import HEADER, title_of
 from headway.wire.requests import NewActivity, parse_new_activity
-
-SIGN_OF_LIFE = 5.0
-"""Seconds between two of tasks that lie in the broker."""
 
 ADMIN = 1
 """Whose the tasks are that nobody is named for, in a process that has the activities itself."""

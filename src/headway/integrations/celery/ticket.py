@@ -13,34 +13,20 @@ import msgspec
 
 from headway.core.activity import Activity
 from headway.core.errors import HeadwayError
-from headway.wire import fitting, requests, rules
-
-HEADER = "headway"
-"""The header of a task's message."""
+from headway.integrations.queues.ticket import QUEUED, STALL, lies_in_broker
+from headway.wire import rules
 
 CONTEXT = "celery"
 """The member of an activity's context that tells where the task is:"""
 
-QUEUED = "queued"
-"""it lies in the broker, or waits for its turn in a worker;"""
-RUNNING = "running"
-"""it runs, or did;"""
 CANVAS = "canvas"
-"""it is no task but what a chain, group or chord adds up to."""
-
-RECEIPT, RETURNED = "receipt", "returned"
-"""Who has it, a word of its own each time; and who had it when it went back to the broker. So the order in which two
-processes tell of it does not matter.
-"""
+"""it is queued, or runs, as in other libraries; or this: no task but what a chain, group or chord adds up to."""
 
 NOT_RUN = "did not run: "
 """What the error of a task begins with that had to follow one that did not succeed."""
 
 LEVELS = 6
 """Deeper in a tree, a task is on its own: a server takes no more than eight levels, and a canvas is one of them."""
-
-STALL = requests.MAX_STALL
-"""Seconds: most tasks say nothing of their progress, and that is no news."""
 
 
 class Ticket(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,18 +97,7 @@ def read(header: object) -> Ticket | None:
 
 def is_nobodys(context: Mapping[str, Any]) -> bool:
     """Whether no process keeps it alive by itself: it lies in the broker, or is a canvas."""
-    return context.get(CONTEXT) == CANVAS or lies_in_broker(context)
-
-
-def lies_in_broker(context: Mapping[str, Any]) -> bool:
-    """Whether no worker has the task, as its activity tells."""
-    receipt = context.get(RECEIPT)
-    return context.get(CONTEXT) == QUEUED and (receipt is None or receipt == context.get(RETURNED))
-
-
-def title_of(text: object) -> str:
-    """Any text as a title."""
-    return fitting.text(str(text), requests.MAX_TITLE) or ""
+    return context.get(CONTEXT) == CANVAS or lies_in_broker(CONTEXT, context)
 
 
 def leaves(signatures: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from headway.integrations.celery.held import STOPS, Held
+from headway.integrations.celery.held import Held
+from headway.integrations.queues.ticket import STOPS
 
 
 class Turn:

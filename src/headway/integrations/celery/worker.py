@@ -25,7 +25,6 @@ from headway.client import Client, OnLoss, State
 from headway.context import within
 from headway.integrations.celery.held import (
     RUNS,
-    STOPS,
     WORDS,
     Held,
     cancelled,
@@ -42,17 +41,12 @@ from headway.integrations.celery.publishing import Rules
 from headway.integrations.celery.tasks import instrument
 from headway.integrations.celery.ticket import (
     CONTEXT,
-    HEADER,
     NOT_RUN,
-    QUEUED,
-    RECEIPT,
-    RETURNED,
-    RUNNING,
     Ticket,
     read,
 )
 from headway.integrations.celery.turn import LastWords, Turn
-from headway.integrations.queues.link import leave
+from headway.integrations.queues.ticket import HEADER, QUEUED, RECEIPT, RETURNED, RUNNING, STOPS
 from headway.wire import fitting
 
 SETTLING = 2.0
@@ -119,7 +113,7 @@ class Worker:
             if held.end is not None or self._in_pool:
                 continue
             if held.elsewhere and held.ticket.id not in worker_state.requests:  # it has run
-                leave(held.job)
+                held.job.leave()
             else:
                 self._requeued(held, QUEUED)
         self._link.close()
@@ -132,7 +126,7 @@ class Worker:
         if ticket is None:
             return
         if (before := self._held.get(ticket.id)) is not None:  # delivered anew, after a connection was lost
-            leave(before.job)
+            before.job.leave()
         held = Held(ticket, self._jobs.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
         self._held[ticket.id] = held
         place = {RECEIPT: held.receipt, "worker": str(request.hostname)}
@@ -279,7 +273,7 @@ class Worker:
         elif state == "FAILURE":
             held.job.finish(*outcome(held, retval))
         else:
-            leave(held.job)
+            held.job.leave()
 
     def may_run(self, id: str) -> bool:
         """See ``tasks.Observer``."""

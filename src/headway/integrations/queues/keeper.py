@@ -7,7 +7,7 @@ asks the server before it begins a task; so one that is to stop and still waits 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from headway.client import Client, Row, State
 from headway.client.jobs.batches import pack
@@ -52,8 +52,7 @@ class Keeper:
         if now - self._told >= SIGN_OF_LIFE:
             self._told = now
             self._ask(living)
-            for batch in pack((uuid, uuid, b"{}") for uuid in living if uuid not in self._gone):
-                client.request(batch.request())
+            keep(client, (uuid for uuid in living if uuid not in self._gone))
         fates |= {uuid: self._gone[uuid] for uuid in living if uuid in self._gone}
         self._ends = {uuid: self._ends.get(uuid, (now, fate)) for uuid, fate in fates.items()}
         for uuid, (since, fate) in self._ends.items():
@@ -65,6 +64,12 @@ class Keeper:
         ids = {uuid: str((row.context or {}).get("taskID")) for uuid, row in living.items()}
         known = self.fates(list(ids.values())) if self.fates is not None and ids else {}
         self._gone = {uuid: known[id] for uuid, id in ids.items() if id in known}
+
+
+def keep(client: Client, uuids: Iterable[str]) -> None:
+    """Say that these live."""
+    for batch in pack((uuid, uuid, b"{}") for uuid in uuids):
+        client.request(batch.request())
 
 
 def end(client: Client, uuid: str, state: State, error: str | None, *, asked: bool) -> None:

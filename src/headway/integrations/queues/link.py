@@ -97,7 +97,7 @@ class Link:
             atexit.register(self.close)
         self._pending.append((job, time.monotonic()))
         if len(self._pending) > MAX_PENDING:
-            leave(self._pending.popleft()[0])
+            self._pending.popleft()[0].leave()
         self._wake()
 
     def do(self, chore: Chore) -> None:
@@ -124,7 +124,7 @@ class Link:
                 raise
             except HeadwayError:  # it has ended meanwhile, or nobody knows of it
                 pass
-            leave(job)
+            job.leave()
             return True
 
         self.do(handed_back)
@@ -146,7 +146,7 @@ class Link:
         if self._thread is not None:
             self._thread.join(TIMEOUT)
         for job, _ in self._pending:
-            leave(job)
+            job.leave()
         made, self._made = self._made, None
         if made is not None:
             made.close()
@@ -185,7 +185,7 @@ class Link:
         for _ in range(len(self._pending)):
             job, since = self._pending.popleft()
             if job.uuid is not None or job.over or time.monotonic() - since > PATIENCE:
-                leave(job)
+                job.leave()
                 continue
             if job.problem is not None:
                 self.failed(job.problem)
@@ -215,11 +215,6 @@ class Link:
         if not self._told and not self.quiet:
             self._told = True
             _log.warning("tasks run, and are not shown until this changes: %s", error.message)
-
-
-def leave(job: Job) -> None:
-    """Say nothing more of it from here: somebody else goes on under its activity."""
-    job._delivery.leave()
 
 
 def _others(record: logging.LogRecord) -> bool:

@@ -28,6 +28,9 @@ RECEIPT, RETURNED = "receipt", "returned"
 processes tell of it does not matter.
 """
 
+STOPS = ("cancel_requested", "abandoned")
+"""Why a task is to stop. That its record is lost is no reason: tasks run unharmed."""
+
 STALL = requests.MAX_STALL
 """Seconds: most tasks say nothing of their progress, and that is no news."""
 
@@ -91,7 +94,8 @@ def read(header: object) -> Ticket | None:
 
 def lies_in_broker(library: str, context: Mapping[str, Any]) -> bool:
     """Whether no worker has the task, as its activity tells."""
-    return context.get(library) == QUEUED and context.get(RECEIPT) == context.get(RETURNED)
+    receipt = context.get(RECEIPT)
+    return context.get(library) == QUEUED and (receipt is None or receipt == context.get(RETURNED))
 
 
 def title_of(text: object) -> str:

@@ -19,8 +19,8 @@ from headway.context import current, within
 from headway.core.errors import Cancelled, HeadwayError
 from headway.integrations.queues import keeper
 from headway.integrations.queues.keeper import Keeper
-from headway.integrations.queues.link import Link, leave
-from headway.integrations.queues.ticket import QUEUED, RECEIPT, RETURNED, RUNNING, Ticket, read, title_of
+from headway.integrations.queues.link import Link
+from headway.integrations.queues.ticket import QUEUED, RECEIPT, RETURNED, RUNNING, STOPS, Ticket, read, title_of
 from headway.reporter import Reporter
 from headway.wire import fitting
 
@@ -35,9 +35,6 @@ PATIENCE = 1.0
 
 LOOK = 0.003
 """Seconds between two looks for that."""
-
-STOPS = ("cancel_requested", "abandoned")
-"""Why a task is to stop. That its record is lost is no reason: tasks run unharmed."""
 
 _log = logging.getLogger("headway")
 _running: ContextVar[Run | None] = ContextVar("headway_run", default=None)
@@ -216,7 +213,7 @@ class Run:
         elif not job.over and job.uuid is None:
             return not link.away
         if self._before is job and not self.to_stop and self._has_no_place():
-            leave(job)
+            job.leave()
             self.job = self._start(key=None, parent=None if job.uuid is None else self.ticket.parent)
             return not link.away
         return False
@@ -298,7 +295,7 @@ class Run:
     def leave(self) -> None:
         """Another process tells how it ended."""
         self._forget()
-        leave(self.job)
+        self.job.leave()
 
     def _revoked(self, client: Client) -> bool:
         if self.job.uuid is not None and not self.job.over:
