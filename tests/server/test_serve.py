@@ -319,33 +319,35 @@ async def never() -> None:
     await asyncio.Event().wait()
 
 
-async def nothing_is_left_behind() -> None:
-    """No task waits for what will not come: it would be complained of whenever it is collected, in any other test."""
+@asynccontextmanager
+async def leaving_nothing_behind() -> AsyncIterator[None]:
+    """No task of the block waits for what will not come: it would be complained of when collected, in any test."""
+    before = asyncio.all_tasks()
+    yield
     async with asyncio.timeout(DEADLINE):
-        while any("Lifespan" in repr(task) for task in asyncio.all_tasks()):
+        while asyncio.all_tasks() - before:
             await asyncio.sleep(0)
 
 
 async def test_a_stop_that_takes_too_long_is_cut_short_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    async with running(App(), on_stop=never, stop_timeout=0.05) as (server, port), connected(port) as client:
+    serving = running(App(), on_stop=never, stop_timeout=0.05)
+    async with leaving_nothing_behind(), serving as (server, port), connected(port) as client:
         client.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await client.head()
         server.stop()
         assert await client.rest() == b""
     assert server.exit_code == 1
-    await nothing_is_left_behind()
     assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_second_stop_is_immediate() -> None:
-    async with running(App(), on_stop=never) as (server, port), connected(port) as client:
+    async with leaving_nothing_behind(), running(App(), on_stop=never) as (server, port), connected(port) as client:
         client.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await client.head()
         server.stop()
         server.stop()
         assert await client.rest() == b""
     assert server.exit_code == 1
-    await nothing_is_left_behind()
 
 
 async def test_the_signal_handlers_before_are_put_back() -> None:
