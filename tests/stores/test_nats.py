@@ -131,6 +131,7 @@ async def test_what_a_server_has_lost_is_put_back_by_those_who_know_it(server: N
         assert later.revision > position
         await until(lambda: all(live.uuid in {each.uuid for each in node.list()} for node in both))
         for node in both:
+            await until(lambda node=node: not node.degraded)
             await node.store.sync()
             assert kinds(node)[ended.uuid] == ["started", "ended"]
         await here.finish(live.uuid, State.SUCCEEDED)

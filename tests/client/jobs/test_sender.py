@@ -73,7 +73,7 @@ def test_jobs_that_report_at_their_own_moments_fall_into_step() -> None:
         for worker in workers:
             worker.join()
     late = batched(server)[before + 8 : before + 12]
-    assert sum(len(named(asked)) for asked in late) >= 60
+    assert sum(len(named(asked)) for asked in late) >= 40  # of 160; 4 by those who do not wait for each other
 
 
 def test_one_request_is_held_for_all_and_newcomers_join_it() -> None:
