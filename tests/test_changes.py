@@ -10,6 +10,7 @@ from headway.core.errors import AlreadyEnded, NotFound, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.progress import Children
 from headway.ports import Write
+from headway.stores.memory import MemoryStore
 from tests.hubs import FaultyStore, hub, until
 
 
@@ -25,6 +26,18 @@ async def test_what_has_changed_in_between_is_decided_on_anew() -> None:
         store.release()
         request = (await asking).cancel
         assert request is not None and request.by == 2
+
+
+async def test_what_somebody_has_deleted_is_not_tried_for_ever() -> None:
+    store = FaultyStore()
+    async with hub(store) as activities:
+        activity = await activities.run()
+        assert isinstance(store.inner, MemoryStore)
+        record = store.inner._records.pop(activity.uuid)
+        with pytest.raises(Unavailable, match="another version"):
+            await activities.request_cancel(activity.uuid)
+        assert len(store.commits) == 2
+        store.inner._records[activity.uuid] = record
 
 
 async def test_what_has_ended_in_between_cannot_be_changed() -> None:

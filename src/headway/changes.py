@@ -41,11 +41,14 @@ class Changes:
             async with live.lock:
                 if live.activity.ended:
                     continue
+                seen = live.activity
                 changed = await self._tried(live, decide)
                 if changed is live.activity:
                     return changed
                 if changed is not None:
                     return await self.newest(uuid)
+                if live.activity is seen:  # nobody was first: somebody has deleted it, say
+                    raise Unavailable("the store holds another version than it has told of; try again in a moment")
         await self._store.sync()
         if uuid in self._registry.live:
             return await self.make(uuid, decide)
