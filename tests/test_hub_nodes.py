@@ -248,6 +248,26 @@ async def test_a_node_that_joins_gives_up_nothing_of_the_others(nodes: Nodes, tw
     assert two[0].state(activity.uuid) is State.RUNNING
 
 
+async def test_nobody_is_given_up_when_the_store_has_lost_the_signs_of_life(nodes: Nodes, two: Two) -> None:
+    here, there = two
+    activity, _ = await here.create("t", 1, operation=Operation())
+    uuid = await started(here, lease=NODE_LEASE + 10)
+    await nodes.pass_time(NODE_LEASE + 5)
+    here.sign_of_life(uuid)
+    await nodes.pass_time(2)
+    for _ in range(5):
+        nodes.server.beats.clear()
+        nodes.clock.advance(1.0)
+        await there.round()  # before the other gives another
+    await here.round()
+    here.sign_of_life(uuid)
+    await nodes.pass_time(NODE_LEASE)
+    assert [there.state(each) for each in (activity.uuid, uuid)] == [State.RUNNING] * 2
+    await here.die()
+    await nodes.pass_time(NODE_LEASE + 3)
+    assert there.state(activity.uuid) is State.LOST
+
+
 async def test_nobody_is_given_up_while_the_store_is_away_nor_when_it_is_back(nodes: Nodes, two: Two) -> None:
     here, there = two
     activity, _ = await here.create("t", 1, operation=Operation())

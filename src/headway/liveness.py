@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,8 @@ class Liveness:
         self._last_round = self._prune_due = 0.0
         self.connected: bool = True
         """Whether the store could be reached in the last round."""
+        self._alone = True
+        """No other node can be on the store: not even this one's sign of life is known to it."""
         self._watched: dict[str, float] = {}
         """Since when the other nodes' signs of life could be seen without a break."""
 
@@ -62,7 +64,9 @@ class Liveness:
         """Give up what died with its process, and begin the rounds. Every lease counts from now. Who does not show all
         that its children had done is put right.
         """
-        await self._activities.store.beat([self._activities.node])
+        store, node = self._activities.store, self._activities.node
+        await store.beat([node])
+        self._alone = (await store.silences([node]))[node] == math.inf
         await asyncio.gather(*await self._dead())
         now = self._last_round = self._prune_due = self._clock.monotonic()
         for live in self._activities.registry.live.values():
@@ -128,20 +132,23 @@ class Liveness:
         """Tell the other nodes who lives; whether they can be told."""
         news = [live for live in everything if live.activity.lease is not None and live.seen > live.told]
         try:
+            whole = bool(await self._silences([]))
             await self._activities.store.beat([self._activities.node, *(live.activity.uuid for live in news)])
         except Unavailable:
             return False
         for live in news:
             live.told = now
-        return True
+        return whole
 
     async def _unheard(self, silent: Sequence[Live], now: float) -> Sequence[Live]:
         """Those of whom no other node has heard either."""
         if not silent:
             return ()
         try:
-            silences = await self._activities.store.silences([live.activity.uuid for live in silent])
+            silences = await self._silences([live.activity.uuid for live in silent])
         except Unavailable:
+            return ()
+        if not silences:
             return ()
         for live in silent:
             heard = now - silences[live.activity.uuid]
@@ -163,13 +170,13 @@ class Liveness:
         return live.activity.node == self._activities.node and live.operation is None
 
     async def _dead_nodes(self) -> Collection[str]:
-        """Those that nobody has ever heard of, and those that have been silent for all of a lease under our eyes."""
+        """Those that have been silent for all of a lease under our eyes; where there can be no other, all of them."""
         named = {live.activity.node for live in self._activities.registry.live.values()}
         others = [node for node in named if node is not None and node != self._activities.node]
         if not others:
             return ()
         try:
-            silences = await self._activities.store.silences(others)
+            silences = await self._silences(others)
         except Unavailable:
             return ()
         now = self._clock.monotonic()
@@ -177,8 +184,17 @@ class Liveness:
         return [
             node
             for node, silence in silences.items()
-            if silence == math.inf or (silence > NODE_LEASE and now - self._watched[node] > NODE_LEASE)
+            if node != self._activities.node
+            and (self._alone or (silence > NODE_LEASE and now - self._watched[node] > NODE_LEASE))
         ]
+
+    async def _silences(self, names: Sequence[str]) -> Mapping[str, float]:
+        """Of these and of this node; empty where the store has lost the signs of life, which it does not have again
+        before everyone has given another.
+        """
+        mine = self._activities.node
+        silences = await self._activities.store.silences([*names, mine])
+        return silences if self._alone or silences[mine] < math.inf else {}
 
     async def _stop_operations(self) -> None:
         running = [live for live in self._activities.registry.live.values() if live.operation is not None]
