@@ -22,7 +22,7 @@ from headway.stores import StoreError, open_store
 from headway.stores.redis import RedisStore
 from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
-from headway.testing.opened import Opened, ending, reporting
+from headway.testing.opened import AT, Opened, ending, reporting
 from tests.certificates import self_signed
 from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
@@ -158,6 +158,55 @@ async def test_of_what_was_lost_the_newest_version_that_any_node_knows_is_put_ba
         assert newest is not None and newest.state is ended.state
         assert newest.revision > ended.revision
         assert newest.started_revision == started.revision
+
+
+async def test_what_is_lost_again_is_put_back_again(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        await store.start("a")
+        for _ in range(2):
+            await asyncio.to_thread(server.kill)
+            shutil.rmtree(server.folder)
+            await asyncio.to_thread(server.start)
+            await until(lambda: not store.store._journal.lost)  # type: ignore[attr-defined]
+            await _again(lambda: store.start(str(uuid4())))
+            assert await store.store.get("a") is not None
+
+
+async def test_what_was_acknowledged_and_not_heard_of_yet_is_put_back_too(server: RedisServer) -> None:
+    async with opened(server.url) as opener:
+        store = opener.store
+        assert isinstance(store, RedisStore)
+        await opener.start("a")
+        older = shutil.copytree(server.folder, server.folder.with_name("older"))
+        cut = await _deafened(store)
+        starting = asyncio.create_task(opener.start("b"))
+        await until(lambda: store._unheard.keys() - {store._position.revision})
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        older.rename(server.folder)
+        await asyncio.to_thread(server.start)
+        cut.set()
+        started = await starting
+        found = await store.get("b")
+        assert found is not None and found.revision > started.revision
+        assert opener.revisions == sorted(set(opener.revisions))
+
+
+async def _deafened(store: RedisStore) -> asyncio.Event:
+    """It hears of nothing more, until what is answered says that it was cut off."""
+    reader, deaf, cut = store._journal._records.client, asyncio.Event(), asyncio.Event()
+    read = reader.xread
+
+    async def hear(*_: object, **__: object) -> None:
+        deaf.set()
+        await cut.wait()
+        reader.xread = read
+        raise OSError("cut off")
+
+    reader.xread = hear
+    await reader.aclose()
+    await deaf.wait()
+    return cut
 
 
 async def _again(change: Callable[[], Awaitable[Activity]]) -> Activity:
@@ -304,6 +353,33 @@ async def test_what_others_write_is_dropped_and_counted(server: RedisServer) -> 
             assert other.store._records.dropped == 1
 
 
+async def test_what_others_add_to_the_journal_keeps_nobody_busy(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        started = await store.start("a")
+        with server.client() as client:
+            client.xadd("{headway}:journal", {"record": "nonsense"})
+            async with opened(server.url) as other:
+                assert [activity.uuid for activity in other.snapshot.activities] == ["a"]
+            assert client.xlen("{headway}:journal") == 1
+        assert (await store.end(started)).uuid == "a"
+
+
+async def test_any_number_may_ask_at_once(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        assert await asyncio.gather(*(store.store.get(str(number)) for number in range(500))) == [None] * 500
+        with server.client() as client:
+            assert len(client.client_list()) < 100
+
+
+async def test_signs_of_life_are_forgotten_when_no_lease_is_as_long(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        await store.store.beat(["a"])
+        with server.client() as client:
+            client.hset("{headway}:beats", mapping={"b": 1_000, "c": "never"})
+            await store.store.prune(0.0, 100)
+            assert client.hkeys("{headway}:beats") == [b"a"]
+
+
 async def test_a_node_has_one_reader_however_many_watch(server: RedisServer) -> None:
     async with nodes(server.url, 1) as (node,):
         watchers = [asyncio.create_task(_watched(node)) for _ in range(100)]
@@ -336,6 +412,22 @@ async def test_without_memory_starts_are_refused_and_ends_go_on(tmp_path: Path) 
                 assert await store.store.get("a") == ended
                 client.config_set("maxmemory", "100mb")
             await store.start("b")
+
+
+async def test_without_memory_nodes_go_on_and_what_is_old_makes_room(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "valkey") as server:
+        async with opened(server.url) as store:
+            running = await store.start("a")
+            await store.run("b")
+            with server.client() as client:
+                client.config_set("maxmemory", "1mb")  # less than it has taken already
+                await store.store.beat(["n"])
+                assert await store.store.prune(AT + 1.0, 100) == 1
+                client.client_kill_filter(_type="normal", skipme=True)
+                assert (await _again(lambda: store.end(running))).ended
+                async with opened(server.url) as other:
+                    assert [activity.uuid for activity in other.snapshot.activities] == ["a"]
+                client.config_set("maxmemory", "100mb")
 
 
 # What a server must promise

@@ -11,8 +11,8 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 
 from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
+from headway.core.lifecycle import stamped
 from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
 from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
@@ -40,6 +41,9 @@ PATIENCE = 2.0
 
 RETRY = 0.05
 """Seconds between these tries."""
+
+AT_ONCE = 50
+"""Questions that are on their way together; each takes a connection, and redis-py refuses to have more than 100."""
 
 REMEMBERED = 2_000
 """Ended activities that a node could put back, were the server to lose them."""
@@ -89,7 +93,8 @@ class RedisStore:
         self._newest = 0
         self._wanted, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
-        self._questions = 0
+        self._questions, self._turns = 0, asyncio.Semaphore(AT_ONCE)
+        self._unheard: dict[int, Activity] = {}
         self._syncing: asyncio.Task[None] | None = None
         async with AsyncExitStack() as undo:
             try:
@@ -168,6 +173,7 @@ class RedisStore:
     async def prune(self, before: float, keep: int) -> int:
         """See ``Store.prune``."""
         total = 0
+        await self._asked(self._records.quieten())
         while doomed := await self._asked(self._records.doomed(before, keep)):
             total += await self._asked(self._records.forget(doomed))
         return total
@@ -210,7 +216,7 @@ class RedisStore:
         return client
 
     async def _snapshot(self) -> Snapshot:
-        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0)
+        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0, 0)
         if taken.version > VERSION:
             raise StoreError(
                 f"the namespace {self.address.namespace} has version {taken.version}, this Headway knows {VERSION}: "
@@ -243,13 +249,14 @@ class RedisStore:
 
     async def _look_what_is_left(self) -> None:
         """The server has been away: put back what it has lost meanwhile, as another one that took over may have."""
-        taken = await self._records.take(self._epoch, self._secret, self._position.revision)
+        taken = await self._records.take(self._epoch, self._secret, self._told_of, self._losses)
         if taken.epoch != self._epoch:
             raise RedisError("the server holds another history now; start this node anew")
         if taken.losses == self._losses:
             return
         _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
-        for record in (*self._ended.values(), *self._known.values()):
+        unheard = [record for revision, record in self._unheard.items() if revision > self._position.revision]
+        for record in (*self._ended.values(), *self._known.values(), *unheard):
             await self._records.put_back(self._epoch, record)
         self._losses = taken.losses
 
@@ -281,17 +288,28 @@ class RedisStore:
                 _settle(job, _translated(error))
             return
         self._newest, at = newest, 0
+        self._remember_until_heard(writes, revisions)
         for job in group:
             _settle(job, (revisions[at : at + len(job.writes)], newest))
             at += len(job.writes)
+
+    def _remember_until_heard(self, writes: Sequence[Write], revisions: Sequence[int | None]) -> None:
+        """It is acknowledged now; a server that takes over may have less than that, before the journal has told it."""
+        acknowledged = {r: stamped(write.activity, r) for write, r in zip(writes, revisions, strict=True) if r}
+        waiting = {r: record for r, record in self._unheard.items() if r > self._position.revision}
+        self._unheard = waiting | acknowledged
+
+    @property
+    def _told_of(self) -> int:
+        """The newest revision that the server has told this node of, by the journal or by an answer."""
+        return max(self._position.revision, self._newest)
 
     async def _written(self, id: str, writes: Sequence[Write]) -> tuple[list[int | None], int]:
         """Tried again for a while, under the same id: where the answer is lost, the change may stand."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                known = self._position.revision
-                answer = await self._records.commit(self._epoch, known, id, writes)
+                answer = await self._records.commit(self._epoch, self._told_of, id, writes)
                 self.transactions += 1
                 return answer
             except TROUBLE as error:
@@ -307,19 +325,24 @@ class RedisStore:
     async def _asked(self, question: Coroutine[Any, Any, _T]) -> _T:
         try:
             self._refuse_when_closed()
-            with self._asking():
+            async with self._asking():
                 return await question
         except TROUBLE as error:
             raise _translated(error) from error
         finally:
             question.close()
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
         self._questions += 1
         self._idle.clear()
         try:
-            yield
+            async with asyncio.timeout(TIMEOUT):
+                await self._turns.acquire()
+            try:
+                yield
+            finally:
+                self._turns.release()
         finally:
             self._questions -= 1
             if not self._questions:

@@ -70,6 +70,7 @@ class Journal:
                 found = (self._records.read(fields.get(b"record")) for _, fields in entries)
                 self._tell(found, position + len(entries))
             else:
+                await self._records.weed(id for id, _ in entries)  # or it would come again at once
                 await self._catch_up()
 
     async def _catch_up(self) -> None:
@@ -109,6 +110,7 @@ async def as_of_one_moment(
         if began + len(ids) >= wanted and _follow_on(began, ids):
             found.update((record.uuid, record) for record in changed)
             return sorted(found.values(), key=_place), began + len(ids)
+        await records.weed(ids)
 
 
 def _place(record: Activity) -> int:

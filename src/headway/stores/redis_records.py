@@ -25,6 +25,12 @@ VERSION = 1
 JOURNAL = 20_000
 """Entries that the journal keeps, about: a node that is further behind looks at the records instead."""
 
+BEATS_AGE = 86_400
+"""Seconds for which a sign of life is remembered."""
+
+ALWAYS = "#!lua flags=allow-oom"
+"""The first line of a script that may run while there is no memory left."""
+
 CHUNK = 500
 """Records that are asked for at once: others get their turn in between."""
 
@@ -87,14 +93,19 @@ class Records:
         self.journal: str = f"{prefix}journal"
         self._outputs = f"{prefix}outputs"
         self._history = f"{prefix}history:"
-        self._take, self._forget, self._beat, self._keep = map(Script, ("take", "forget", "beat", "keep"))
-        self._start = Script("commit")
-        # An end makes room: it must be possible where there is none left.
-        self._change = Script("commit", "#!lua flags=allow-oom")
+        # What makes room, an end and what is forgotten, and what keeps a node going must be possible where there is no
+        # room left.
+        self._take, self._forget, self._beat, self._quieten = (
+            Script(name, ALWAYS) for name in ("take", "forget", "beat", "quieten")
+        )
+        self._start, self._change = Script("commit"), Script("commit", ALWAYS)
+        self._keep = Script("keep")
 
-    async def take(self, epoch: str, secret: bytes, revision: int) -> Taken:
-        """What is there; ``epoch`` and ``secret`` become those of a history that begins now."""
-        told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision])
+    async def take(self, epoch: str, secret: bytes, revision: int, losses: int) -> Taken:
+        """What is there; ``epoch`` and ``secret`` become those of a history that begins now. ``revision``, ``losses``:
+        what is known of them already.
+        """
+        told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision, losses])
         return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]), int(told[4] or 0))
 
     async def revision(self) -> int:
@@ -176,6 +187,13 @@ class Records:
             records += [record for record in read if record is not None]
         return ids, records
 
+    async def weed(self, ids: Iterable[bytes]) -> None:
+        """Delete from the journal what cannot be ours: nothing of that revision has been given out."""
+        newest = await self.revision()
+        foreign = [id for id in ids if (at := id.partition(b"-"))[2] != b"0" or int(at[0]) > newest]
+        if foreign:
+            await self.client.xdel(self.journal, *foreign)
+
     async def floors(self, kept: Collection[Activity], revision: int) -> dict[int, int]:
         """Per owner, the newest revision that is gone or not among the ended ones that are kept; of those up to
         ``revision``, for others may have ended while these were read.
@@ -228,6 +246,10 @@ class Records:
     async def beat(self, names: Collection[str]) -> None:
         """These have given a sign of life now."""
         await self._beat.run(self.client, [self._beats], names)
+
+    async def quieten(self) -> None:
+        """Forget signs of life that are older than any lease."""
+        await self._quieten.run(self.client, [self._beats], [BEATS_AGE])
 
     async def silences(self, names: Collection[str]) -> dict[str, float]:
         """Seconds since each was heard of, by the server's clock."""
