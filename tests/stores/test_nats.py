@@ -6,10 +6,11 @@ import asyncio
 import json
 import shutil
 import signal
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -165,6 +166,40 @@ async def test_a_server_set_back_to_an_older_state_gives_no_revision_out_again(s
         found = await store.store.get("a")
         assert found is not None and found.state is State.SUCCEEDED
         assert store.revisions == sorted(set(store.revisions))
+
+
+async def test_what_was_acknowledged_and_not_heard_of_yet_is_put_back_too(server: NatsServer) -> None:
+    async with opened(server.url) as opener:
+        await opener.start("a")
+        server.stop()
+        older = shutil.copytree(server.folder, server.folder.with_name("older"))
+        store = streams_of(opener)
+        for _ in range(2):  # and lost again: the second time just as much
+            server.start()
+            await until(lambda: not store._feed.lost and store._streams.client.is_connected)
+            store._feed._arrived = _Nothing()
+            name = str(uuid4())
+            starting = asyncio.create_task(opener.start(name))
+            await until(lambda: store._commits.unheard)
+            await asyncio.to_thread(server.kill)
+            shutil.rmtree(server.folder)
+            shutil.copytree(older, server.folder)
+            store._feed._arrived = deque()
+            await asyncio.to_thread(server.start)
+            started = await starting
+            found = await store.get(name)
+            assert found is not None and found.revision > started.revision
+            assert opener.revisions == sorted(set(opener.revisions))
+            server.stop()
+        server.start()
+        await until(lambda: not store._feed.lost)
+
+
+class _Nothing(deque[Any]):
+    """What has arrived, as nobody hears it."""
+
+    def append(self, _: object) -> None:
+        pass
 
 
 async def test_another_history_on_the_server_is_refused(
@@ -414,6 +449,7 @@ async def _opened_and_closed(url: str) -> None:
         ("nats://h?storage=paper", "must be file or memory"),
         ("nats://h?replicas=6", "must be 1 to 5"),
         ("nats://h:port", "HOST:PORT"),
+        ("nats://h?namespace=a_beats", "must not end in _outputs, _beats, _documents"),
     ],
 )
 def test_a_url_that_cannot_be_is_told_why(url: str, told: str) -> None:

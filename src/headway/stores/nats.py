@@ -131,7 +131,7 @@ class NatsStore:
     async def history(self, query: HistoryQuery) -> list[Activity]:
         """See ``Store.history``."""
         found: list[Activity] = []
-        uuids = [end.uuid for end in self._archive.newest(query.scope, query.before)]
+        uuids = [end.uuid for end in self._archive.newest(query.scope, query.before, query.narrowing)]
         for at in range(0, len(uuids), AT_ONCE):
             found += filter(query.admits, await self._records(uuids[at : at + AT_ONCE]))
             if len(found) >= query.limit:
@@ -183,15 +183,15 @@ class NatsStore:
         self._streams = Streams(await self.address.connect(self._cut_off), self.address)
         undo.push_async_callback(self._hang_up)
         self._feed = Feed(self._streams, 0, self._take, self._look_what_is_left)
-        self._when_cut = self._feed.cut
         self._outputs = Outputs(self._streams, self._archive, self._live, self._output_room)
+        self._commits = Commits(self._streams, self._position, self._live, self._outputs.give_up)
+        self._when_cut = self._begin_again
         storage, replicas = await self._streams.prepare()
         server = str(self._streams.client._server_info.get("server_id"))  # which nats-py tells nowhere else
         written = await synced(self.address.monitors, server)
         self.durability = require_durability(self.address, storage, replicas, written)
         self._begun, _ = await self._streams.begin()
         self._require_known()
-        self._commits = Commits(self._streams, self._position, self._live, self._outputs.give_up)
         last, _ = await self._streams.state(self._streams.records)
         following = asyncio.get_running_loop().create_task(self._feed.follow(), name="headway-nats-feed")
         undo.push_async_callback(_ended, following)
@@ -261,6 +261,10 @@ class NatsStore:
     async def _cut_off(self) -> None:
         self._when_cut()
 
+    def _begin_again(self) -> None:
+        self._commits.waiting = True
+        self._feed.cut()
+
     async def _hang_up(self) -> None:
         await self._streams.client.close()
 
@@ -269,18 +273,21 @@ class NatsStore:
         if not self._streams.client.is_connected:
             await self._hang_up()
             self._streams.client = await self.address.connect(self._cut_off)
-        await self._streams.prepare(self._feed.read + SKIPPED)
+        told_of = max(self._feed.read, *self._commits.unheard, 0)
+        await self._streams.prepare(told_of + SKIPPED)
         begun, sequence = await self._streams.begin(self._begun)
         if begun.epoch != self._begun.epoch:
             raise ConnectionError("the server holds another history now; start this node anew")
         last, _ = await self._streams.state(self._streams.records)
-        if last < self._feed.read or begun is self._begun:
-            begun = await self._streams.found_loss(begun, sequence)
-            await self._streams.skip(self._feed.read - last + SKIPPED)
+        if last < told_of or begun is self._begun:
+            begun = await self._streams.found_loss(begun, sequence, self._begun.losses)
+            await self._streams.skip(told_of - last + SKIPPED)
+        self._commits.waiting = False
         if begun.losses == self._begun.losses:
             return
         _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
-        for record in (*self._archive.recent.values(), *self._live.values()):
+        unheard = self._commits.unheard.values()
+        for record in (*self._archive.recent.values(), *self._live.values(), *unheard):
             await self._put_back(record)
         self._begun = begun
 

@@ -29,6 +29,9 @@ TROUBLE = (NatsError, OSError, TimeoutError, asyncio.TimeoutError)
 """What is raised where a server cannot be reached, or refuses."""
 
 NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TAKEN = ("_outputs", "_beats", "_documents")
+"""Ends of the streams that a namespace has beside its records."""
+
 _KNOWN = ("namespace", "durability", "replicas", "storage", "creds", "nkey", "ca", "cert", "key", "domain", "monitor")
 
 _log = logging.getLogger("headway")
@@ -133,6 +136,8 @@ def parse_address(url: str) -> Address:
     namespace, durability = said.get("namespace", "headway"), said.get("durability")
     if not NAMESPACE.fullmatch(namespace):
         raise StoreError(f"namespace {namespace!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    if namespace.endswith(TAKEN):
+        raise StoreError(f"namespace {namespace!r}: must not end in {', '.join(TAKEN)}, as streams of another do")
     if durability is not None and durability not in DURABILITIES:
         raise StoreError(f"durability {durability!r}: must be one of {', '.join(DURABILITIES)}")
     if said.get("storage", "file") not in ("file", "memory"):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from headway.core.activity import Activity
+from headway.core.activity import Activity, State
+from headway.core.narrowing import Narrowing
 from headway.core.policy import EVERYTHING, SYSTEM_USER, Scope
 
 REMEMBERED = 2_000
 """The newest, which are held whole: they are asked for most, and could be put back were the server to lose them."""
+
+GONE = 1_000
+"""Ends that are not worth the trouble to be taken out."""
+
+EVERY = Narrowing()
 
 
 class End(NamedTuple):
@@ -22,6 +29,13 @@ class End(NamedTuple):
     owner: int
     at: float
     """Seconds since the epoch."""
+    type: str
+    """It and the state are what is asked for most: others need not be fetched to be left out."""
+    state: State
+
+    def may_be(self, wanted: Narrowing) -> bool:
+        """Whether it is worth a look."""
+        return wanted.type in (None, self.type) and wanted.state in (None, self.state)
 
 
 class Archive:
@@ -34,6 +48,8 @@ class Archive:
         self._since: float | None = since
         self._ends: dict[str, End] = {}
         self._order: dict[Scope, list[End]] = defaultdict(list)
+        self._gone = 0
+        """Those in the order that do not stand any more: to take one out costs as much as to take out all."""
 
     def __contains__(self, uuid: object) -> bool:
         return uuid in self._ends
@@ -47,7 +63,14 @@ class Archive:
         if known is not None and known.revision == activity.revision:
             return
         self.forget([] if known is None else [activity.uuid])
-        end = End(activity.revision, activity.uuid, activity.owner, activity.ended_at or 0.0)
+        end = End(
+            activity.revision,
+            activity.uuid,
+            activity.owner,
+            activity.ended_at or 0.0,
+            sys.intern(activity.type),
+            activity.state,
+        )
         self._ends[activity.uuid] = end
         for scope in _scopes(activity.owner):
             self._order[scope].append(end)
@@ -69,18 +92,23 @@ class Archive:
 
     def forget(self, uuids: Collection[str]) -> None:
         """These are gone."""
-        owners = {end.owner for uuid in uuids if (end := self._ends.pop(uuid, None)) is not None}
         for uuid in uuids:
             self.recent.pop(uuid, None)
-        for scope in {scope for owner in owners for scope in _scopes(owner)}:
-            self._order[scope] = [end for end in self._order[scope] if end.uuid in self._ends]
+            self._gone += self._ends.pop(uuid, None) is not None
+        if self._gone > max(GONE, len(self._ends)):
+            order = {scope: [end for end in ends if self._stands(end)] for scope, ends in self._order.items()}
+            self._order, self._gone = defaultdict(list, {scope: ends for scope, ends in order.items() if ends}), 0
 
-    def newest(self, scope: Scope, before: int | None) -> Iterator[End]:
-        """Of an audience, newest first; those whose revision is smaller."""
-        ends = self._order[scope]
+    def _stands(self, end: End) -> bool:
+        return self._ends.get(end.uuid) is end
+
+    def newest(self, scope: Scope, before: int | None, wanted: Narrowing = EVERY) -> Iterator[End]:
+        """Of an audience, newest first; those whose revision is smaller, and who may be ``wanted``."""
+        ends = self._order.get(scope, [])
         at = len(ends) if before is None else bisect_left(ends, (before,))
         for place in range(at - 1, -1, -1):
-            yield ends[place]
+            if ends[place].may_be(wanted) and self._stands(ends[place]):
+                yield ends[place]
 
     def kept(self, since: float, per_owner: int) -> list[str]:
         """The newest ones since then, at most that many an owner."""
@@ -88,7 +116,7 @@ class Archive:
             end.uuid
             for scope, ends in self._order.items()
             if scope is not EVERYTHING
-            for end in ends[-per_owner:]
+            for end in [end for end in ends if self._stands(end)][-per_owner:]
             if end.at >= since
         ]
 
@@ -102,7 +130,7 @@ class Archive:
 
     def doomed(self, before: float, keep: int) -> list[End]:
         """What ended before that time, and all but the newest ``keep``."""
-        everyone = self._order[EVERYTHING]
+        everyone = [end for end in self._order[EVERYTHING] if self._stands(end)]
         excess = {end.uuid for end in everyone[: max(0, len(everyone) - keep)]}
         return [end for end in self._ends.values() if end.at < before or end.uuid in excess]
 

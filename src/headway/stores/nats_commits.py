@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
+from headway.core.lifecycle import stamped
 from headway.ports import Write
 from headway.stores.nats_address import TROUBLE
 from headway.stores.nats_room import Room
@@ -46,6 +47,10 @@ class Commits:
         self._live = live
         self._make_room = make_room
         self._room = Room(streams, live)
+        self.waiting: bool = False
+        """What a server that was away has left is being looked at: until then it could give a revision out again."""
+        self.unheard: dict[int, Activity] = {}
+        """What stands by the server's word, and has not come back yet, by revision."""
         self._asked: dict[str, int] = {}
         """The revision of each write that is asked for just now, by its id; 0 where it has not been heard of."""
 
@@ -63,15 +68,21 @@ class Commits:
 
         async def in_turn(numbers: Sequence[int]) -> None:
             for number in numbers:
-                revisions[number] = await self._written(writes[number])
+                revision = revisions[number] = await self._written(writes[number])
+                if revision is not None:
+                    self.unheard[revision] = stamped(writes[number].activity, revision)
 
         chains = list(by_uuid.values())
-        for at in range(0, len(chains), AT_ONCE):
-            answers = await asyncio.gather(*map(in_turn, chains[at : at + AT_ONCE]), return_exceptions=True)
-            for answer in answers:
-                if answer is not None:
-                    raise answer
-        await self._position.reach(max((revision for revision in revisions if revision), default=0))
+        try:
+            for at in range(0, len(chains), AT_ONCE):
+                answers = await asyncio.gather(*map(in_turn, chains[at : at + AT_ONCE]), return_exceptions=True)
+                for answer in answers:
+                    if answer is not None:
+                        raise answer
+            await self._position.reach(max((revision for revision in revisions if revision), default=0))
+        finally:
+            for revision in filter(None, revisions):
+                self.unheard.pop(revision, None)
         return revisions
 
     async def _written(self, each: Write) -> int | None:
@@ -103,6 +114,8 @@ class Commits:
     async def _tried(self, each: Write, current: Activity | None, id: str) -> int | None:
         """``current``: what is known of the record, which may be old."""
         uuid = each.activity.uuid
+        if self.waiting:
+            raise ConnectionError("what is left there is not known yet")
         if each.expected is None:
             current = None
             await self._room.take(len(write(each.activity)))

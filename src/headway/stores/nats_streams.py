@@ -240,9 +240,11 @@ class Streams:
         except Overtaken:
             return await self.begin()
 
-    async def found_loss(self, begun: Begun, sequence: int) -> Begun:
-        """Say to all nodes that the server has lost something."""
-        said = msgspec.structs.replace(begun, losses=begun.losses + 1)
+    async def found_loss(self, begun: Begun, sequence: int, losses: int) -> Begun:
+        """Say to all nodes that the server has lost something. ``losses``: those that are known, of which it may have
+        lost some, too.
+        """
+        said = msgspec.structs.replace(begun, losses=max(begun.losses, losses) + 1)
         await self.put(self.records, self.subject(self.records, "meta"), _encode(said), sequence)
         return said
 
