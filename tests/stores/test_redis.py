@@ -19,10 +19,10 @@ from headway.core.lifecycle import Report
 from headway.core.view import Event
 from headway.hub import Activities
 from headway.stores import StoreError, open_store
-from headway.stores.redis import RedisStore
+from headway.stores.redis import GROUP, RedisStore
 from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
-from headway.testing.opened import AT, Opened, ending, reporting
+from headway.testing.opened import AT, Opened, ending, reporting, starting
 from tests.certificates import self_signed
 from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
@@ -364,6 +364,19 @@ async def test_what_others_add_to_the_journal_keeps_nobody_busy(server: RedisSer
         assert (await store.end(started)).uuid == "a"
 
 
+async def test_an_end_does_not_wait_for_the_progress_of_thousands(server: RedisServer) -> None:
+    async with opened(server.url) as store:
+        await store.commit(*(starting(str(number)) for number in range(1_000)))
+        first, *others = store.published
+        progress = asyncio.create_task(store.commit(*(reporting(each, 10) for each in others)))
+        await asyncio.sleep(0)
+        ended = await store.end(first)
+        revisions = await progress
+        assert None not in revisions and len(revisions) == 999
+        assert ended.revision < max(filter(None, revisions))
+        assert store.store.transactions > 2 * 1_000 / GROUP  # type: ignore[attr-defined]
+
+
 async def test_any_number_may_ask_at_once(server: RedisServer) -> None:
     async with opened(server.url) as store:
         assert await asyncio.gather(*(store.store.get(str(number)) for number in range(500))) == [None] * 500
@@ -439,6 +452,11 @@ async def test_without_memory_nodes_go_on_and_what_is_old_makes_room(tmp_path: P
         (("--appendfsync", "everysec"), "durability=power", "set appendfsync always"),
         (("--appendonly", "no"), "durability=process", "set appendonly yes"),
         (("--appendonly", "no"), "durability=power", "set appendonly yes"),
+        (
+            ("--appendfsync", "always", "--no-appendfsync-on-rewrite", "yes"),
+            "durability=power",
+            "no-appendfsync-on-rewrite no",
+        ),
         (("--maxmemory-policy", "allkeys-lru"), "", "set maxmemory-policy to noeviction, not allkeys-lru"),
     ],
 )
@@ -593,6 +611,9 @@ def _sentinel(folder: Path, watched: RedisServer) -> RedisServer:
         ("redis://h?namespace={x}", "namespace"),
         ("redis://h?durability=paper", "must be one of none, process, power"),
         ("redis://h:port", "HOST:PORT"),
+        ("redis://h/first", "database 'first': must be a number"),
+        ("redis+sentinel://h/main/first", "database 'first': must be a number"),
+        ("redis://[::1", "cannot be read"),
         ("redis+sentinel://h", "names no master"),
         ("rabbit://h", "no store is known by the scheme 'rabbit'"),
     ],
@@ -600,6 +621,15 @@ def _sentinel(folder: Path, watched: RedisServer) -> RedisServer:
 def test_a_url_that_cannot_be_is_told_why(url: str, told: str) -> None:
     with pytest.raises(StoreError, match=told):
         open_store(url)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+sentinel", "nats"])
+@pytest.mark.parametrize("password", ["hid/den", "hid?den", "hid#den"])
+def test_half_a_password_is_shown_to_nobody(scheme: str, password: str) -> None:
+    with pytest.raises(StoreError, match="must be written as") as told:
+        open_store(f"{scheme}://u:{password}@h:1/m")
+    assert "hid" not in str(told.value) and "den" not in str(told.value)
+    assert "hidden" not in repr(parse_address("redis://u:hidden@h"))
 
 
 @pytest.mark.parametrize(

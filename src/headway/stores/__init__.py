@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from headway.core.errors import HeadwayError
 
@@ -31,6 +31,19 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def split(url: str) -> SplitResult:
+    """The parts of a store's URL. Raises ``StoreError``, which shows nothing of what may be half a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise StoreError(f"the URL of the store cannot be read: {error}") from None
+    if parts.scheme.partition("+")[0] in (*REDIS, *NATS):
+        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+        if parts.fragment or "@" in parts.path or "@" in "".join(names):
+            raise StoreError("in the password of a store's URL, / ? # must be written as %2F %3F %23")
+    return parts
+
+
 def open_store(url: str) -> Store:
     """The store that a URL names; nothing is opened yet and only that technology is imported.
 
@@ -38,7 +51,7 @@ def open_store(url: str) -> Store:
     ``redis://HOST`` on a Redis or Valkey server, see ``RedisStore``; ``nats://HOST`` on NATS, see ``NatsStore``. Raises
     ``StoreError`` for anything else, and where the package that it takes is not installed.
     """
-    parts = urlsplit(url)
+    parts = split(url)
     if parts.scheme == "memory":
         from headway.stores.memory import MemoryStore
 
@@ -72,7 +85,7 @@ def open_document(url: str, name: str) -> Document | None:
 
     Raises ``StoreError`` as ``open_store`` does.
     """
-    scheme = urlsplit(url).scheme.partition("+")[0]
+    scheme = split(url).scheme.partition("+")[0]
     if scheme not in (*REDIS, *NATS):
         return None
     from headway.stores.vault import Closet

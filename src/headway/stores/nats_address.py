@@ -16,7 +16,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from headway.stores import StoreError
+from headway.stores import StoreError, split
 from headway.stores.durability import DURABILITIES, Durability
 from headway.stores.nats_monitor import checked
 
@@ -129,7 +129,7 @@ async def _heard(error: Exception) -> None:
 
 def parse_address(url: str) -> Address:
     """What a URL says. Raises ``StoreError`` naming what is wrong."""
-    parts = urlsplit(url)
+    parts = split(url)
     said = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in said.keys() - {*_KNOWN}:
         raise StoreError(f"{name!r} is not known in the URL of a store; known are {', '.join(_KNOWN)}")

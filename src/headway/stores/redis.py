@@ -28,7 +28,7 @@ from headway.stores.durability import Durability
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
-from headway.stores.redis_records import CHUNK, VERSION, Forgotten, Outgrown, Records
+from headway.stores.redis_records import AT_ONCE, CHUNK, VERSION, Forgotten, Outgrown, Records
 
 PACE = 0.2
 """Seconds between two commits of progress: an activity is written at most 5 times a second."""
@@ -42,9 +42,6 @@ PATIENCE = 2.0
 RETRY = 0.05
 """Seconds between these tries."""
 
-AT_ONCE = 50
-"""Questions that are on their way together; each takes a connection, and redis-py refuses to have more than 100."""
-
 REMEMBERED = 2_000
 """Ended activities that a node could put back, were the server to lose them."""
 
@@ -57,6 +54,12 @@ class _Job(msgspec.Struct, eq=False):
 
     writes: Sequence[Write]
     done: asyncio.Future[tuple[list[int | None], int]]
+    starts: bool = False
+    durable: bool = False
+
+    def __post_init__(self) -> None:
+        self.starts = any(write.expected is None for write in self.writes)
+        self.durable = any(write.durable for write in self.writes)
 
 
 class RedisStore:
@@ -114,16 +117,21 @@ class RedisStore:
         return snapshot
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
-        """See ``Store.commit``."""
+        """See ``Store.commit``. Of hundreds of writes, when the server goes away meanwhile, some may stand."""
         self._refuse_when_closed()
         if not writes:
             return []
-        job = _Job(writes, asyncio.get_running_loop().create_future())
-        self._jobs.append(job)
+        new = asyncio.get_running_loop().create_future
+        jobs = [_Job(writes[at : at + GROUP], new()) for at in range(0, len(writes), GROUP)]
+        self._jobs += jobs
         self._wanted.set()
-        revisions, newest = await job.done
-        await self._position.reach(newest)
-        return revisions
+        answers = []
+        for answer in await asyncio.gather(*(job.done for job in jobs), return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            answers.append(answer)
+        await self._position.reach(max(newest for _, newest in answers))
+        return [revision for revisions, _ in answers for revision in revisions]
 
     async def sync(self) -> None:
         """See ``Store.sync``. Those who ask together share an answer."""
@@ -268,12 +276,14 @@ class RedisStore:
                 await self._commit(self._group())
 
     def _group(self) -> list[_Job]:
-        """Those who wait, as far as they fit. Starts go by themselves: without room only they are refused."""
-        starts = _starts(self._jobs[0])
+        """Those who wait, as far as they fit; an end does not wait for the progress of thousands. Starts go by
+        themselves: without room only they are refused.
+        """
+        waiting = sorted(self._jobs, key=_can_wait)
         group: list[_Job] = []
         size = 0
-        for job in list(self._jobs):
-            if _starts(job) is starts and (not group or size + len(job.writes) <= GROUP):
+        for job in waiting:
+            if job.starts is waiting[0].starts and (not group or size + len(job.writes) <= GROUP):
                 group.append(job)
                 self._jobs.remove(job)
                 size += len(job.writes)
@@ -353,8 +363,8 @@ class RedisStore:
             raise Unavailable("the store is closed")
 
 
-def _starts(job: _Job) -> bool:
-    return any(write.expected is None for write in job.writes)
+def _can_wait(job: _Job) -> bool:
+    return not job.durable
 
 
 def _settle(job: _Job, answer: tuple[list[int | None], int] | Exception) -> None:

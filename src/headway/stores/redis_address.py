@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from headway.stores import StoreError
+from headway.stores import StoreError, split
 from headway.stores.durability import DURABILITIES, Durability
 
 Client = Redis | RedisCluster
@@ -51,6 +51,9 @@ class Address(msgspec.Struct, frozen=True):
     sentinels: tuple[tuple[str, int], ...] = ()
     master: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Address {self.name} {self.namespace}>"
+
     def client(self, *, timeout: float = TIMEOUT, cluster: bool = False) -> Client:
         """A client with connections of its own. ``timeout``: seconds to wait for an answer."""
         # Not again by itself: whether a change may be sent twice is ours to know.
@@ -78,7 +81,7 @@ class Address(msgspec.Struct, frozen=True):
 
 def parse_address(url: str) -> Address:
     """What a URL says. Raises ``StoreError`` naming what is wrong."""
-    parts = urlsplit(url)
+    parts = split(url)
     said = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in said.keys() - {*_OURS, *_THEIRS}:
         raise StoreError(f"{name!r} is not known in the URL of a store; known are {', '.join((*_OURS, *_THEIRS))}")
@@ -90,10 +93,13 @@ def parse_address(url: str) -> Address:
     user, at, host = parts.netloc.rpartition("@")
     scheme = "rediss" if parts.scheme.removesuffix(SENTINEL) in SECURE else "redis"
     theirs = urlencode({name: said[name] for name in said if name in _THEIRS})
+    path = parts.path[1:].rstrip("/")
+    master, _, database = path.partition("/") if parts.scheme.endswith(SENTINEL) else ("", "", path)
+    if database and not database.isdecimal():
+        raise StoreError(f"database {database!r}: must be a number")
     if not parts.scheme.endswith(SENTINEL):
         plain = urlunsplit((scheme, parts.netloc, parts.path, theirs, ""))
         return Address(plain, "{}:{}".format(*_host(host, PORT)), namespace, durability)
-    _, master, database = [*parts.path.split("/"), "", ""][:3]
     if not master:
         raise StoreError("the URL names no master: redis+sentinel://HOST:PORT,HOST:PORT/MASTER")
     plain = urlunsplit((scheme, user + at, f"/{database}", theirs, ""))
@@ -140,7 +146,7 @@ async def examine(client: Client, address: Address) -> Durability:
         )
     durability, wanted = await _durability(client), address.durability
     if wanted is not None and [*DURABILITIES].index(durability) < [*map(str, DURABILITIES)].index(wanted):
-        setting = "appendonly yes" if durability == "none" else "appendfsync always"
+        setting = "appendonly yes" if durability == "none" else "appendfsync always and no-appendfsync-on-rewrite no"
         raise StoreError(
             f"{address.name} keeps what it acknowledges less safely (durability={durability}) than asked for "
             f"(durability={wanted}): set {setting}, or ask for less"
@@ -153,10 +159,12 @@ async def _durability(client: Client) -> Durability:
     if not int(persistence.get("aof_enabled", 0)):
         return "none"
     try:
-        said = await _on_one(client, "config_get", "appendfsync")
+        said = await _on_one(client, "config_get", "appendfsync", "no-appendfsync-on-rewrite")
     except (NoPermissionError, ResponseError):  # a managed server: what cannot be seen is not promised
         return "process"
-    return "power" if said.get("appendfsync") == "always" else "process"
+    # Where it does not while it rewrites its log, it acknowledges then what is on no disk.
+    always = said.get("appendfsync") == "always" and said.get("no-appendfsync-on-rewrite") == "no"
+    return "power" if always else "process"
 
 
 async def _info(client: Client, section: str) -> Mapping[str, Any]:

@@ -5,19 +5,20 @@ All keys have the namespace as their hash tag, so they are in one slot of a clus
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from headway.core.activity import Activity
-from headway.core.policy import EVERYTHING, Scope
+from headway.core.policy import EVERYTHING, SYSTEM_USER, Scope
 from headway.ports import Write
 from headway.stores.redis_address import Client
 
@@ -34,6 +35,10 @@ ALWAYS = "#!lua flags=allow-oom"
 CHUNK = 500
 """Records that are asked for at once: others get their turn in between."""
 
+AT_ONCE = 50
+"""Questions that are on their way together; each takes a connection, and redis-py refuses to have more than 100."""
+
+_T = TypeVar("_T")
 _PUT_BACK = re.compile(rb"\d+ \d+ \d+ [a-z]+ \d+ was=(\d+)\.")
 """A record that was put back, and the revision that it had before."""
 
@@ -161,18 +166,19 @@ class Records:
 
     async def ended(self, since: float, per_owner: int) -> list[Activity]:
         """What ended since then (seconds since the epoch), at most that many an owner."""
-        young = set(await self.client.zrangebyscore(self._ended, since, "+inf"))
-        uuids: list[Any] = []
-        for owner in await self._owners():
-            newest = await self.client.zrevrange(self._history + owner, 0, per_owner - 1)
-            uuids += [uuid for uuid in newest if uuid in young]
+        young = await self.client.zrangebyscore(self._ended, since, "+inf")
+        if len(young) <= per_owner:
+            return await self.many(young)
+        some, uuids = set(young), list[Any]()
+        for newest in await self._of_each(lambda key: self.client.zrevrange(key, 0, per_owner - 1)):
+            uuids += [uuid for uuid in newest if uuid in some]
         return await self.many(uuids)
 
     async def ended_after(self, revision: int) -> list[Activity]:
         """What ended after a revision."""
         uuids: list[Any] = []
-        for owner in await self._owners():
-            uuids += await self.client.zrangebyscore(self._history + owner, f"({revision}", "+inf")
+        for key in (self._history, f"{self._history}{SYSTEM_USER}"):
+            uuids += await self.client.zrangebyscore(key, f"({revision}", "+inf")
         return await self.many(uuids)
 
     async def entries(self, after: int, page: int) -> tuple[list[bytes], list[Activity]]:
@@ -199,20 +205,20 @@ class Records:
         ``revision``, for others may have ended while these were read.
         """
         uuids = {activity.uuid.encode() for activity in kept}
-        floors: dict[int, int] = {}
-        for owner, gone in (await self.client.hgetall(self._floors)).items():
-            floor, at = int(gone), 0
-            while page := await self.client.zrevrange(
-                self._history + owner.decode(), at, at + CHUNK - 1, withscores=True
-            ):
-                left_out = next((score for uuid, score in page if score <= revision and uuid not in uuids), None)
-                if left_out is not None:
-                    floor = max(floor, int(left_out))
-                    break
+        gone = await self.client.hgetall(self._floors)
+
+        async def left_out(key: str) -> int:
+            at = 0
+            while page := await self.client.zrevrange(key, at, at + CHUNK - 1, withscores=True):
+                for uuid, score in page:
+                    if score <= revision and uuid not in uuids:
+                        return int(score)
                 at += CHUNK
-            if floor:
-                floors[int(owner)] = floor
-        return floors
+            return 0
+
+        found = await self._of_each(left_out, gone)
+        floors = {int(owner): max(int(gone[owner]), floor) for owner, floor in zip(gone, found, strict=True)}
+        return {owner: floor for owner, floor in floors.items() if floor}
 
     async def history(self, scope: Scope, before: int | None, limit: int, skip: int) -> tuple[list[Activity], bool]:
         """Some ended records of a scope, newest end first, and whether there may be more behind them."""
@@ -273,8 +279,13 @@ class Records:
             self.dropped += 1
             return None
 
-    async def _owners(self) -> list[str]:
-        return [owner.decode() for owner in await self.client.hkeys(self._floors)]
+    async def _of_each(self, ask: Callable[[str], Awaitable[_T]], owners: Iterable[bytes] | None = None) -> list[_T]:
+        """What the history of each owner answers; some of them together, for there may be many."""
+        listed = list(await self.client.hkeys(self._floors) if owners is None else owners)
+        found: list[_T] = []
+        for at in range(0, len(listed), AT_ONCE):
+            found += await asyncio.gather(*(ask(self._history + owner.decode()) for owner in listed[at : at + AT_ONCE]))
+        return found
 
 
 def _arguments(write: Write) -> tuple[Any, ...]:
