@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 from uuid import uuid4
 
 import pytest
@@ -468,6 +469,18 @@ def test_a_store_is_named_without_its_password(url: str, name: str) -> None:
 async def test_nobody_at_the_address_is_told_at_once() -> None:
     with pytest.raises(StoreError, match="cannot use the store at"):
         await NatsStore(f"nats://127.0.0.1:{free_port()}").open(lambda _: None)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the handler is closed"), ConnectionResetError()])
+async def test_a_connection_that_breaks_while_it_is_closed_leaves_nothing_behind(url: str, error: Exception) -> None:
+    lost, nobody = asyncio.Event(), AsyncMock()
+    connection: Any = await parse_address(url).connect(AsyncMock(side_effect=lost.set))
+    subscription = await connection.subscribe("a", cb=nobody)
+    transport, connection._pending_data_size = connection._transport, 1
+    connection._transport = Mock(transport, drain=AsyncMock(side_effect=error), close=transport.close)
+    await connection.close()
+    await until(subscription._wait_for_msgs_task.done)
+    assert lost.is_set()
 
 
 async def test_a_closed_store_can_be_opened_again(url: str) -> None:

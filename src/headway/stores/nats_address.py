@@ -28,6 +28,9 @@ TIMEOUT = 5.0
 TROUBLE = (NatsError, OSError, TimeoutError, asyncio.TimeoutError)
 """What is raised where a server cannot be reached, or refuses."""
 
+BROKEN = (OSError, RuntimeError)
+"""What writing to a transport raises that has been closed; the latter is uvloop's."""
+
 NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TAKEN = ("_outputs", "_beats", "_documents")
 """Ends of the streams that a namespace has beside its records."""
@@ -40,14 +43,20 @@ Callback = Callable[[], Awaitable[None]]
 
 
 class Connection(Client):
-    """It says that it has broken, however it did."""
+    """It says that it has broken, however it did, and leaves nothing behind."""
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
+        listening = list(self._subs.values())
         try:
             await super()._close(status, do_cbs)
-        except RuntimeError:  # uvloop's, of a transport that has been closed meanwhile: the rest was not done
+        except BROKEN:  # a transport that has been closed meanwhile: the rest was not done
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
             if do_cbs and self._closed_cb is not None:
                 await self._closed_cb()
+        finally:
+            for subscription in listening:
+                subscription._stop_processing()
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -115,10 +124,12 @@ class Address(msgspec.Struct, frozen=True):
                     max_outstanding_pings=2,
                     **options,
                 )
-        except TROUBLE:
+        except (*TROUBLE, RuntimeError) as error:
             # Not `close`: of a client that never was connected it waits for what nobody will flush.
             if client._transport is not None:
                 client._transport.close()  # type: ignore[no-untyped-call]
+            if isinstance(error, RuntimeError):
+                raise ConnectionError(str(error)) from error
             raise
         return client
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from headway.stores import StoreError
 from headway.stores.nats_address import TROUBLE
 from headway.stores.nats_streams import WRITE, Refused, Streams
 
@@ -129,7 +130,7 @@ class Feed:
             except Missed as error:
                 _log.debug("the feed begins again behind %d: %s", self.read, error)
                 continue
-            except (*TROUBLE, Refused) as error:
+            except (*TROUBLE, Refused, StoreError) as error:
                 self._complain(str(error) or type(error).__name__)
             except Exception:  # a fault of ours, or of whoever was told: nothing would ever be heard again
                 _log.exception("the feed cannot be read")

@@ -35,6 +35,9 @@ WINDOW = 120.0
 BEATS_AGE = 86_400.0
 """Seconds for which a sign of life is remembered."""
 
+PAYLOAD = 128 * 1024
+"""Bytes that a message must be able to have: the largest are what activities have printed."""
+
 WRITE = "Headway-Write"
 """The header with the id of the write that a message is of."""
 
@@ -55,6 +58,10 @@ class Refused(Exception):
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error.get("description", "refused")))
         self.code: int = int(error.get("err_code", 0))
+
+
+class NoJetStream(ConnectionError):
+    """Nobody answers who keeps streams: the server has none, or does not have it yet."""
 
 
 class Overtaken(Exception):
@@ -109,7 +116,7 @@ class Streams:
                 f"{self._api}.{what}", json.dumps(said).encode() if said else b"", timeout=timeout
             )
         except NoRespondersError as error:
-            raise ConnectionError("JetStream does not answer") from error
+            raise NoJetStream("JetStream does not answer") from error
         told: dict[str, Any] = json.loads(answer.data)
         if "error" in told:
             raise Refused(told["error"])
@@ -137,7 +144,7 @@ class Streams:
         try:
             answer = await self.client.request(subject, data, timeout=timeout, headers=headers)
         except NoRespondersError as error:
-            raise ConnectionError("JetStream does not answer") from error
+            raise NoJetStream("JetStream does not answer") from error
         told = json.loads(answer.data)
         if "error" in told:
             refused = Refused(told["error"])
@@ -186,9 +193,14 @@ class Streams:
         """Make the streams that are not there yet; the storage of records, and how many servers hold them. ``first``:
         the sequence that records begin with. Raises ``StoreError`` where there is no JetStream.
         """
+        if self.client.max_payload < PAYLOAD:
+            raise StoreError(
+                f"{self._address.name} takes messages of {self.client.max_payload} bytes alone: set max_payload to "
+                f"{PAYLOAD} at least"
+            )
         try:
             await self.ask("INFO")
-        except (ConnectionError, TimeoutError) as error:
+        except NoJetStream as error:
             raise StoreError(f"{self._address.name} has no JetStream: start it with `jetstream` enabled") from error
         except Refused as error:
             raise StoreError(f"{self._address.name} has no JetStream for this account: {error}") from error
@@ -233,7 +245,10 @@ class Streams:
         """
         subject = self.subject(self.records, "meta")
         if (entry := await self.last(self.records, subject)) is not None:
-            return msgspec.json.decode(entry.data, type=Begun), entry.sequence
+            try:
+                return msgspec.json.decode(entry.data, type=Begun), entry.sequence
+            except msgspec.MsgspecError:
+                raise ConnectionError(f"somebody else has written to {subject}") from None
         fresh = mine or Begun(secrets.token_hex(8), secrets.token_bytes(32))
         try:
             return fresh, await self.put(self.records, subject, _encode(fresh), 0)
