@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from headway.core.errors import Unavailable
 from headway.stores.nats_vault import NatsVault
 from tests.stores.nats_servers import nats_server
 
@@ -41,3 +44,16 @@ def test_a_document_that_is_known_is_not_sent_again(tmp_path: Path) -> None:
 
     with nats_server(tmp_path / "nats") as server:
         asyncio.run(reading(server.url))
+
+
+def test_a_document_that_no_message_can_hold_is_refused_by_the_name_of_the_setting(tmp_path: Path) -> None:
+    async def writing(url: str) -> None:
+        vault = NatsVault(url, "users")
+        with pytest.raises(Unavailable, match=r"has grown to 1048576 bytes: raise max_payload"):
+            await vault.write(bytes(1_048_576), 0)
+        version = await vault.write(DOCUMENT, 0)
+        assert await vault.read(0) == (version, DOCUMENT)
+        await vault.close()
+
+    with nats_server(tmp_path / "nats") as server:
+        asyncio.run(writing(server.url))

@@ -22,6 +22,7 @@ from headway.stores import StoreError, open_store
 from headway.stores.redis import GROUP, RedisStore
 from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
+from headway.stores.redis_vault import RedisVault
 from headway.testing.opened import AT, Opened, ending, reporting, starting
 from tests.certificates import self_signed
 from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
@@ -353,6 +354,13 @@ async def test_what_others_write_is_dropped_and_counted(server: RedisServer) -> 
             assert other.store._records.dropped == 1
 
 
+async def test_a_history_that_cannot_be_read_is_told(server: RedisServer) -> None:
+    with server.client() as client:
+        client.hset("{headway}:meta", mapping={"version": "theirs"})
+    with pytest.raises(StoreError, match=r"somebody else has written to {headway}:meta"):
+        await RedisStore(server.url).open(lambda _: None)
+
+
 async def test_what_others_add_to_the_journal_keeps_nobody_busy(server: RedisServer) -> None:
     async with opened(server.url) as store:
         started = await store.start("a")
@@ -441,6 +449,22 @@ async def test_without_memory_nodes_go_on_and_what_is_old_makes_room(tmp_path: P
                 async with opened(server.url) as other:
                     assert [activity.uuid for activity in other.snapshot.activities] == ["a"]
                 client.config_set("maxmemory", "100mb")
+
+
+async def test_without_memory_users_can_be_shut_out(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "valkey") as server:
+        vault, other = RedisVault(server.url, "users"), RedisVault(server.url, "users")
+        version = await vault.write(b"all", 0)
+        assert version is not None
+        with server.client() as client:
+            client.config_set("maxmemory", "1mb")  # less than it has taken already
+            await vault.lock()
+            assert not await other._taken()
+            assert await vault.write(b"some", version) == version + 1
+            await vault.unlock()
+            assert await other._taken()
+        for each in (vault, other):
+            await each.close()
 
 
 # What a server must promise

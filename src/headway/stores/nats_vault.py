@@ -21,6 +21,9 @@ PATIENCE = 15.0
 LOOK = 0.02
 """Seconds between two looks whether it is free."""
 
+HEADERS = 1_024
+"""Bytes that a message has besides, at most."""
+
 FREE = b""
 
 T = TypeVar("T")
@@ -56,6 +59,9 @@ class NatsVault:
 
     async def write(self, document: bytes, known: int) -> int | None:
         """See ``Vault.write``."""
+        room = (await self._asked(_room)) - HEADERS
+        if len(document) > room:
+            raise Unavailable(f"{self.name} has grown to {len(document)} bytes: raise max_payload of the servers")
         try:
             return await self._asked(lambda streams: self._put(streams, self._document, document, known))
         except Overtaken:
@@ -115,3 +121,7 @@ class NatsVault:
             self._streams = streams
             await streams.documents_ready()
         return self._streams
+
+
+async def _room(streams: Streams) -> int:
+    return streams.client.max_payload

@@ -111,7 +111,10 @@ class Records:
         what is known of them already.
         """
         told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision, losses])
-        return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]), int(told[4] or 0))
+        try:
+            return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]), int(told[4] or 0))
+        except ValueError:
+            raise RedisError(f"somebody else has written to {self._meta}") from None
 
     async def revision(self) -> int:
         """The newest that was given out."""

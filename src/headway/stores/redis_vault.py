@@ -8,7 +8,7 @@ from typing import Any
 
 from headway.core.errors import Unavailable
 from headway.stores.redis_address import TROUBLE, Address, close, is_cluster, parse_address
-from headway.stores.redis_records import Script
+from headway.stores.redis_records import ALWAYS, Script
 
 LAPSE = 10.0
 """Seconds after which the right to write is somebody else's."""
@@ -28,7 +28,10 @@ class RedisVault:
         self.name: str = f"{document} of {self.address.namespace} at {self.address.name}"
         self._key = f"{{{self.address.namespace}}}:{document}"
         self._client: Any = None
-        self._replace, self._release = Script("replace"), Script("release")
+        # Also where no memory is left: somebody may have to be shut out.
+        self._acquire, self._replace, self._release = (
+            Script(name, ALWAYS) for name in ("acquire", "replace", "release")
+        )
         self._mine = secrets.token_hex(16)
 
     async def read(self, known: int) -> tuple[int, bytes] | None:
@@ -55,7 +58,9 @@ class RedisVault:
 
     async def _taken(self) -> bool:
         lapse = round(LAPSE * 1_000)
-        return bool(await self._asked(lambda client: client.set(f"{self._key}.lock", self._mine, nx=True, px=lapse)))
+        return bool(
+            await self._asked(lambda client: self._acquire.run(client, [f"{self._key}.lock"], [self._mine, lapse]))
+        )
 
     async def unlock(self) -> None:
         """See ``Vault.unlock``."""
