@@ -38,9 +38,6 @@ BEATS_AGE = 86_400.0
 PAYLOAD = 128 * 1024
 """Bytes that a message must be able to have: the largest are what activities have printed."""
 
-PAYLOAD = 128 * 1024
-"""Bytes that a message must be able to have: the largest are what activities have printed."""
-
 WRITE = "Headway-Write"
 """The header with the id of the write that a message is of."""
 
@@ -201,11 +198,6 @@ class Streams:
                 f"{self._address.name} takes messages of {self.client.max_payload} bytes alone: set max_payload to "
                 f"{PAYLOAD} at least"
             )
-        if self.client.max_payload < PAYLOAD:
-            raise StoreError(
-                f"{self._address.name} takes messages of {self.client.max_payload} bytes alone: set max_payload to "
-                f"{PAYLOAD} at least"
-            )
         try:
             await self.ask("INFO")
         except NoJetStream as error:
@@ -254,10 +246,7 @@ class Streams:
         subject = self.subject(self.records, "meta")
         if (entry := await self.last(self.records, subject)) is not None:
             try:
-                try:
                 return msgspec.json.decode(entry.data, type=Begun), entry.sequence
-            except msgspec.MsgspecError:
-                raise ConnectionError(f"somebody else has written to {subject}") from None
             except msgspec.MsgspecError:
                 raise ConnectionError(f"somebody else has written to {subject}") from None
         fresh = mine or Begun(secrets.token_hex(8), secrets.token_bytes(32))
