@@ -233,6 +233,16 @@ async def test_what_ran_in_a_node_that_dies_is_lost_within_its_lease(nodes: Node
     assert (await there.get(activity.uuid)).error == "server_restart"
 
 
+async def test_a_node_whose_clock_is_wrong_ends_nothing_of_the_others(nodes: Nodes, two: Two) -> None:
+    activity, _ = await two[0].create("t", 1, operation=Operation(), timeout=600.0)
+    async with AsyncExitStack() as stack:
+        nodes.clock, right = FakeClock(nodes.clock.now() + 3_600.0), nodes.clock
+        third = await nodes.join(stack)
+        nodes.clock = right
+        await third.round()
+        assert third.state(activity.uuid) is State.RUNNING
+
+
 async def test_what_runs_in_a_node_that_lives_is_never_lost(nodes: Nodes, two: Two) -> None:
     here, there = two
     activity, _ = await here.create("t", 1, operation=Operation())
@@ -248,7 +258,10 @@ async def test_a_node_that_joins_gives_up_nothing_of_the_others(nodes: Nodes, tw
     assert two[0].state(activity.uuid) is State.RUNNING
 
 
-async def test_nobody_is_given_up_when_the_store_has_lost_the_signs_of_life(nodes: Nodes, two: Two) -> None:
+@pytest.mark.parametrize("ahead", [None, 3_600.0])
+async def test_nobody_is_given_up_when_the_store_has_lost_the_signs_of_life_or_its_clock_was_set(
+    nodes: Nodes, two: Two, ahead: float | None
+) -> None:
     here, there = two
     activity, _ = await here.create("t", 1, operation=Operation())
     uuid = await started(here, lease=NODE_LEASE + 10)
@@ -256,7 +269,8 @@ async def test_nobody_is_given_up_when_the_store_has_lost_the_signs_of_life(node
     here.sign_of_life(uuid)
     await nodes.pass_time(2)
     for _ in range(5):
-        nodes.server.beats.clear()
+        beats = nodes.server.beats
+        nodes.server.beats = {} if ahead is None else {name: at - ahead for name, at in beats.items()}
         nodes.clock.advance(1.0)
         await there.round()  # before the other gives another
     await here.round()

@@ -104,7 +104,7 @@ class Liveness:
         expired = [
             self._activities.request_cancel(live.activity.uuid, reason="timeout", required=True)
             for live in everything
-            if _expired(live, now)
+            if _expired(live, now) and live.activity.node in (None, self._activities.node)
         ]
         stalled = [
             self._activities.mark_stalled(live.activity.uuid, live.activity.reported_at)
@@ -189,12 +189,12 @@ class Liveness:
         ]
 
     async def _silences(self, names: Sequence[str]) -> Mapping[str, float]:
-        """Of these and of this node; empty where the store has lost the signs of life, which it does not have again
-        before everyone has given another.
+        """Of these and of this node; empty where this node's own last sign of life is not known for what it was: the
+        store has lost it, or its clock has been set, or another server with another clock is the store now.
         """
         mine = self._activities.node
         silences = await self._activities.store.silences([*names, mine])
-        return silences if self._alone or silences[mine] < math.inf else {}
+        return silences if self._alone or silences[mine] < ROUND + PAUSE else {}
 
     async def _stop_operations(self) -> None:
         running = [live for live in self._activities.registry.live.values() if live.operation is not None]

@@ -107,7 +107,8 @@ class RedisStore:
             except NoPermissionError as error:
                 raise StoreError(f"{self.address.name}: its user may not do what a store has to: {error}") from error
             except TROUBLE as error:
-                raise StoreError(f"cannot use the store at {self.address.name}: {error}") from error
+                said = str(error).partition(" : <")[0]  # of sentinels redis-py tells all it knows
+                raise StoreError(f"cannot use the store at {self.address.name}: {said}") from error
             undo.callback(self._position.fail, Unavailable("the store is closed"))
             loop = asyncio.get_running_loop()
             undo.push_async_callback(_ended, loop.create_task(self._journal.follow(), name="headway-redis-journal"))
