@@ -479,7 +479,7 @@ async def test_without_memory_users_can_be_shut_out(tmp_path: Path) -> None:
         (
             ("--appendfsync", "always", "--no-appendfsync-on-rewrite", "yes"),
             "durability=power",
-            "no-appendfsync-on-rewrite no",
+            "no-appendfsync-on-rewrite no, and let its user see that by CONFIG GET",
         ),
         (("--maxmemory-policy", "allkeys-lru"), "", "set maxmemory-policy to noeviction, not allkeys-lru"),
     ],

@@ -146,7 +146,9 @@ async def examine(client: Client, address: Address) -> Durability:
         )
     durability, wanted = await _durability(client), address.durability
     if wanted is not None and [*DURABILITIES].index(durability) < [*map(str, DURABILITIES)].index(wanted):
-        setting = "appendonly yes" if durability == "none" else "appendfsync always and no-appendfsync-on-rewrite no"
+        setting = "appendonly yes"
+        if durability != "none":
+            setting = "appendfsync always and no-appendfsync-on-rewrite no, and let its user see that by CONFIG GET"
         raise StoreError(
             f"{address.name} keeps what it acknowledges less safely (durability={durability}) than asked for "
             f"(durability={wanted}): set {setting}, or ask for less"
