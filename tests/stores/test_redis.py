@@ -7,7 +7,7 @@ import shutil
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from headway.stores.redis_records import Records
 from headway.stores.redis_vault import RedisVault
 from headway.testing.opened import AT, Opened, ending, reporting, starting
 from tests.certificates import self_signed
+from tests.faults.fault_proxy import FaultProxy
 from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
 
@@ -171,6 +172,47 @@ async def test_what_is_lost_again_is_put_back_again(server: RedisServer) -> None
             await until(lambda: not store.store._journal.lost)  # type: ignore[attr-defined]
             await _again(lambda: store.start(str(uuid4())))
             assert await store.store.get("a") is not None
+
+
+async def test_what_was_lost_is_put_back_though_others_have_gone_on_meanwhile(server: RedisServer) -> None:
+    """The first to reach a server that was set back need not be one that knows what it has lost."""
+    async with FaultProxy(server.port) as to_one, FaultProxy(server.port) as to_other, AsyncExitStack() as stack:
+        (one,), (other,) = [
+            await stack.enter_async_context(nodes(f"redis://127.0.0.1:{way.port}", 1)) for way in (to_one, to_other)
+        ]
+        live = await insisted(one)
+        await asyncio.to_thread(server.stop)
+        shutil.copytree(server.folder, server.folder.with_name("older"))
+        await asyncio.to_thread(server.start)
+        await until(lambda: not one.degraded and not other.degraded)
+        to_one.refuse(True)
+        lost = [await insisted(other) for _ in range(3)]
+        await other.finish(live.uuid, State.SUCCEEDED)
+        to_other.refuse(True)
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        shutil.copytree(server.folder.with_name("older"), server.folder)
+        await asyncio.to_thread(server.start)
+        to_one.refuse(False)
+        newer = [await insisted(one) for _ in range(20)]
+        assert min(each.revision for each in newer) > max(each.revision for each in lost)
+        to_other.refuse(False)
+        known = {each.uuid for each in (*lost, *newer)}
+        for node in (one, other):
+            await until(lambda node=node: {each.uuid for each in node.list()} == known)
+            assert kinds(node)[live.uuid] == ["started", "ended"]
+            assert all(kinds(node)[uuid] == ["started"] for uuid in known)
+
+
+async def test_a_server_that_was_started_again_and_lost_nothing_tells_nothing_again(server: RedisServer) -> None:
+    async with opened(server.url) as here, nodes(server.url, 1) as (there,):
+        await here.run("a")
+        before = len(here.published)
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        after = await insisted(there)
+        await until(lambda: here.published[-1].uuid == after.uuid)
+        assert [each.uuid for each in here.published[before:]] == [after.uuid]
 
 
 async def test_what_was_acknowledged_and_not_heard_of_yet_is_put_back_too(server: RedisServer) -> None:

@@ -80,7 +80,7 @@ class RedisStore:
         self._now, self._output_room = now, output_room
         self._position = Position()
         self._closed = True
-        self._epoch, self._secret, self._losses = "", b"", 0
+        self._epoch, self._secret, self._term = "", b"", 0
         self._outgrown = False
         self._known: dict[str, Activity] = {}
         self._ended: OrderedDict[str, Activity] = OrderedDict()
@@ -225,13 +225,13 @@ class RedisStore:
         return client
 
     async def _snapshot(self) -> Snapshot:
-        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0, 0)
+        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0)
         if taken.version > VERSION:
             raise StoreError(
                 f"the namespace {self.address.namespace} has version {taken.version}, this Headway knows {VERSION}: "
                 "it was written by a newer release; install that one, or choose another namespace"
             )
-        self._epoch, self._secret, self._losses = taken.epoch, taken.secret, taken.losses
+        self._epoch, self._secret, self._term = taken.epoch, taken.secret, taken.term
         since = self._now() - TOMBSTONE_AGE
 
         async def look() -> list[Activity]:
@@ -258,16 +258,16 @@ class RedisStore:
 
     async def _look_what_is_left(self) -> None:
         """The server has been away: put back what it has lost meanwhile, as another one that took over may have."""
-        taken = await self._records.take(self._epoch, self._secret, self._told_of, self._losses)
+        taken = await self._records.take(self._epoch, self._secret, self._told_of)
         if taken.epoch != self._epoch:
             raise RedisError("the server holds another history now; start this node anew")
-        if taken.losses == self._losses:
-            return
-        _log.error("the store has lost changes that it had acknowledged; putting back what is known here")
-        unheard = [record for revision, record in self._unheard.items() if revision > self._position.revision]
-        for record in (*self._ended.values(), *self._known.values(), *unheard):
-            await self._records.put_back(self._epoch, record)
-        self._losses = taken.losses
+        complete = taken.before == self._term and self._told_of <= taken.boundary
+        if taken.term != self._term and not complete:
+            unheard = [record for revision, record in self._unheard.items() if revision > self._position.revision]
+            known = (*self._ended.values(), *self._known.values(), *unheard)
+            if lost := sum([await self._records.put_back(self._epoch, record) for record in known]):
+                _log.error("the store had lost what it had acknowledged: %d records are put back from here", lost)
+        self._term = taken.term
 
     async def _work(self) -> None:
         while self._jobs or not self._closed:

@@ -65,7 +65,7 @@ class Script:
 
 
 class Forgotten(RedisError):
-    """The server has lost what it had acknowledged."""
+    """The server has lost what it had acknowledged, or is another one that may have."""
 
 
 class Outgrown(ResponseError):
@@ -80,8 +80,12 @@ class Taken(msgspec.Struct, frozen=True):
     version: int
     revision: int
     """The newest that was given out."""
-    losses: int
-    """How often the server was found to have lost some of it."""
+    term: int
+    """Of the server that there is now."""
+    before: int
+    """The term before."""
+    boundary: int
+    """The newest revision of that one that this server has."""
 
 
 class Records:
@@ -106,13 +110,13 @@ class Records:
         self._start, self._change = Script("commit"), Script("commit", ALWAYS)
         self._keep = Script("keep")
 
-    async def take(self, epoch: str, secret: bytes, revision: int, losses: int) -> Taken:
-        """What is there; ``epoch`` and ``secret`` become those of a history that begins now. ``revision``, ``losses``:
-        what is known of them already.
+    async def take(self, epoch: str, secret: bytes, revision: int) -> Taken:
+        """What is there; ``epoch`` and ``secret`` become those of a history that begins now. ``revision``: the newest
+        that is known already.
         """
-        told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision, losses])
+        told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision])
         try:
-            return Taken(told[0].decode(), told[1], int(told[2]), int(told[3]), int(told[4] or 0))
+            return Taken(told[0].decode(), told[1], *(int(number or 0) for number in told[2:]))
         except ValueError:
             raise RedisError(f"somebody else has written to {self._meta}") from None
 
@@ -143,18 +147,20 @@ class Records:
         """One record."""
         return self.read(await self.client.hget(self._records, uuid))
 
-    async def put_back(self, epoch: str, record: Activity) -> None:
-        """What the server has lost, or has again in an older version, becomes what it was. It keeps its start; what
-        else is newer, such as another node's version of it, stays.
+    async def put_back(self, epoch: str, record: Activity) -> bool:
+        """What the server has lost, or has again in an older version, becomes what it was; whether it had to. It keeps
+        its start; what else is newer, such as another node's version of it, stays.
         """
         value = await self.client.hget(self._records, record.uuid)
         current = self.read(value)
         if value is not None and current is not None:
             was = _PUT_BACK.match(value)
-            if (int(was[1]) if was else current.revision) >= record.revision:
-                return
+            same = current.revision == record.revision
+            if same or (int(was[1]) if was else current.revision) >= record.revision:
+                return False
         write = Write(record, None if current is None else current.fence)
         await self.commit(epoch, 0, f"was={record.revision}", [write])
+        return True
 
     async def many(self, uuids: Sequence[Any]) -> list[Activity]:
         """Those of the records that are there, in that order."""

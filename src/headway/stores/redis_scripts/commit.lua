@@ -6,8 +6,8 @@
 --       based on (empty: any), new fence, end in seconds since the epoch (empty: not ended), revision of its start
 --       (empty: this one), record
 --
--- Where the server has less than this node has been told of, it has lost that, and nothing is committed before it has
--- been put back: revisions would come again.
+-- Where the server has less than this node has been told of, or is another than it was, it may have lost something, and
+-- nothing is committed before that has been looked at: revisions would come again.
 --
 -- A record is kept as `revision started owner fence id`, a newline, and the record. A write that is sent again, because
 -- its answer was lost, finds its own id and changes nothing.
@@ -48,12 +48,13 @@ local function put(id, uuid, owner, started, fence, ended_at, record)
   return revision
 end
 
-local version, epoch, newest = unpack(redis.call('HMGET', meta, 'version', 'epoch', 'revision'))
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local version, epoch, newest, server = unpack(redis.call('HMGET', meta, 'version', 'epoch', 'revision', 'server'))
 if version and tonumber(version) > tonumber(ARGV[1]) then
   return redis.error_reply('OUTGROWN this namespace takes a newer release')
 end
-if epoch ~= ARGV[2] or tonumber(newest) < tonumber(ARGV[3]) then
-  return redis.error_reply('FORGOTTEN this server has lost what it had acknowledged')
+if epoch ~= ARGV[2] or server ~= run or tonumber(newest) < tonumber(ARGV[3]) then
+  return redis.error_reply('FORGOTTEN this server may have lost what was acknowledged')
 end
 
 for at = 6, #ARGV, 8 do

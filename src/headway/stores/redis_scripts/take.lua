@@ -1,20 +1,29 @@
--- Begin, or go on: what names this history, its newest revision, and how often the server was found to have lost some of
--- it. Where it has less than the caller has been told of, the revisions go on far beyond all that any node can have been
--- told of: none may come again. A server that has lost all has lost how often, too: so the caller says what it knows.
--- Answers epoch, secret, version, revision, losses.
+-- Begin, or go on: what names this history, its newest revision, and its term.
+--
+-- Another server than before (one that was started again, or a replica that took over) may have less than nodes have been
+-- told of, and the first to come back need not be one that knows. So whoever finds one begins a term: its revisions go on
+-- beyond all that the server before can have given out (a million, and not below the time in milliseconds, for what has been
+-- set back to long ago is behind by any number), and the last one that this server has is the boundary. A node that knows
+-- another term than the one before, or was told of more, puts back what is missing. So it is where a server has less than
+-- the caller was told of.
+-- Answers epoch, secret, version, revision, term, the term before, boundary.
 --
 -- KEYS  meta
--- ARGV  epoch and secret of a new history, version of what is kept, the newest revision and the losses that are known
+-- ARGV  epoch and secret of a new history, version of what is kept, the newest revision that is known
 
 local meta = KEYS[1]
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 redis.call('HSETNX', meta, 'epoch', ARGV[1])
 redis.call('HSETNX', meta, 'secret', ARGV[2])
 redis.call('HSETNX', meta, 'version', ARGV[3])
 redis.call('HSETNX', meta, 'revision', 0)
-local epoch, revision = unpack(redis.call('HMGET', meta, 'epoch', 'revision'))
-if epoch == ARGV[1] and tonumber(revision) < tonumber(ARGV[4]) then
-  redis.call('HSET', meta, 'revision', ARGV[4] + 1000000)
-  local losses = tonumber(redis.call('HGET', meta, 'losses') or 0)
-  redis.call('HSET', meta, 'losses', math.max(losses, tonumber(ARGV[5])) + 1)
+local epoch, revision, server, term = unpack(redis.call('HMGET', meta, 'epoch', 'revision', 'server', 'term'))
+local forgotten = epoch == ARGV[1] and tonumber(revision) < tonumber(ARGV[4])
+if forgotten or (server and server ~= run) then
+  local seconds, micros = unpack(redis.call('TIME'))
+  local now = seconds * 1000 + math.floor(micros / 1000)
+  local first = string.format('%.0f', math.max(now, revision + 1000000, ARGV[4] + 1000000))
+  redis.call('HSET', meta, 'boundary', revision, 'before', term or 0, 'term', first, 'revision', first)
 end
-return redis.call('HMGET', meta, 'epoch', 'secret', 'version', 'revision', 'losses')
+redis.call('HSET', meta, 'server', run)
+return redis.call('HMGET', meta, 'epoch', 'secret', 'version', 'revision', 'term', 'before', 'boundary')
