@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         module = importlib.import_module(SHOP)
         yield Shop(module, client, environment["SHOP_BROKER"], environment)
         module.untrack()
+        gc.collect()  # results say goodbye to their backend
         module.app.backend.client.close()
         module.app.close()
 

@@ -100,7 +100,7 @@ def test_a_retry_is_the_same_activity(shop: Shop, kind: str) -> None:
 @in_each_pool("never runs when cancelled before it began")
 def test_what_is_cancelled_before_it_begins_never_runs(shop: Shop, kind: str) -> None:
     """By Celery's own revoke, and by a cancel at Headway."""
-    busy = [sent(shop.app.nap, kind, 1.0, moment()) for _ in range(2)]
+    busy = [sent(shop.app.nap, kind, 3.0, moment()) for _ in range(2)]
     names = [moment(), moment()]
     waiting, other = [sent(shop.app.nap, kind, 0, name) for name in names]
     waiting.revoke()
