@@ -307,6 +307,26 @@ async def test_what_one_node_has_pruned_is_history_to_no_other(url: str) -> None
         assert await there.store.prune(before=AT + 1.5, keep=100) == 0
 
 
+async def test_what_lives_on_is_told_from_what_a_server_brings_back_of_what_was_forgotten(url: str) -> None:
+    """nats-server 2.15, when it is killed soon after a subject was purged, may have an older message of it again."""
+    async with opened(url) as here, opened(url) as there:
+        old, ghost = await here.start("old"), await here.start("ghost")
+        await here.run("gone")
+        await there.store.sync()
+        assert await there.store.prune(AT + 1, 100) == 1
+        old_again = await here.store.get("old")
+        assert old_again is not None and old_again.revision > old.revision == old_again.started_revision
+        back = streams_of(here)._streams
+        await back.raise_floors({1: (await back.state(back.records))[0]})
+        await here.end(old_again)
+        await here.store.sync()
+        assert await here.store.get("ghost") is None
+        async with opened(url) as third:
+            assert [each.uuid for each in third.snapshot.activities if not each.ended] == []
+            await third.store.prune(0, 100)
+        assert await back.get(ghost.uuid) is None
+
+
 async def test_ids_that_are_no_words_are_kept_apart(url: str) -> None:
     names = ["a.b", "a*", "a >", "größer", "=YS5i"]
     async with opened(url) as store:

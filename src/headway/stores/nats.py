@@ -82,6 +82,8 @@ class NatsStore:
         self._when_cut: Callable[[], None] = _nothing
         self._live: dict[str, Activity] = {}
         self._floors: dict[int, int] = {}
+        self._back: list[str] = []
+        """What a server has brought back, and is to be forgotten again."""
         self._working: set[asyncio.Task[Any]] = set()
         self._syncing: asyncio.Task[None] | None = None
         async with AsyncExitStack() as undo:
@@ -126,7 +128,7 @@ class NatsStore:
     async def get(self, uuid: str) -> Activity | None:
         """See ``Store.get``."""
         found = await self._asked(self._streams.get(uuid))
-        return None if found is None else found[0]
+        return None if found is None or self._is_back(found[0]) else found[0]
 
     async def history(self, query: HistoryQuery) -> list[Activity]:
         """See ``Store.history``."""
@@ -160,10 +162,25 @@ class NatsStore:
         floors: dict[int, int] = {}
         for end in doomed:
             floors[end.owner] = max(floors.get(end.owner, 0), end.revision)
+        await self._asked(self._lift(floors))
         await self._asked(self._streams.raise_floors(floors))
         count = await self._asked(self._streams.forget([end.uuid for end in doomed]))
         self._archive.forget([end.uuid for end in doomed])
+        await self._asked(self._streams.forget(self._back))
+        self._back = []
         return count
+
+    async def _lift(self, floors: Mapping[int, int]) -> None:
+        """What lives, and has not changed since what is forgotten ended, is written anew, above the floor: so what is
+        live below it can only be what a server that crashed has brought back, of activities that were forgotten.
+        """
+        for record in [each for each in self._live.values() if each.revision <= floors.get(each.owner, 0)]:
+            with suppress(Overtaken):
+                subject = self._streams.record(record.uuid)
+                await self._streams.put(self._streams.records, subject, write(record), record.revision)
+
+    def _is_back(self, record: Activity) -> bool:
+        return not record.ended and record.revision <= self._floors.get(record.owner, 0)
 
     async def close(self) -> None:
         """See ``Store.close``."""
@@ -200,6 +217,9 @@ class NatsStore:
         return self._snapshot()
 
     def _snapshot(self) -> Snapshot:
+        self._back = [uuid for uuid, record in self._live.items() if self._is_back(record)]
+        for uuid in self._back:
+            del self._live[uuid]
         kept = set(self._archive.kept(self._now() - TOMBSTONE_AGE, TOMBSTONES))
         kept &= set(self._archive.recent)
         floors = dict(self._floors)
