@@ -120,6 +120,21 @@ async def test_a_server_that_hangs_is_unavailable_and_then_well_again(server: Na
         assert (await hanging).uuid in {activity.uuid for activity in node.list()}
 
 
+async def test_an_end_that_is_put_back_is_told_to_nobody_again(server: NatsServer) -> None:
+    async with nodes(server.url) as both, opened(server.url) as third:
+        await third.run("a")
+        for node in both:
+            await node.store.sync()
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        await asyncio.to_thread(server.start)
+        later = await insisted(both[0])
+        await until(lambda: third.published[-1].uuid == later.uuid)
+        back = await third.store.get("a")
+        assert back is not None and back.revision > third.revisions[1]
+        assert [each.state for each in third.published if each.uuid == "a"] == [State.RUNNING, State.SUCCEEDED]
+
+
 async def test_what_a_server_has_lost_is_put_back_by_those_who_know_it(server: NatsServer) -> None:
     async with nodes(server.url) as both:
         here, there = both

@@ -23,6 +23,7 @@ from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
 from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
+from headway.stores.ends import is_same_end
 from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability
 from headway.stores.nats_archive import Archive
 from headway.stores.nats_commits import PATIENCE, RETRY, Commits, translated
@@ -272,8 +273,11 @@ class NatsStore:
             self.dropped += 1
             return []
         if activity.ended:
+            known = self._archive.recent.get(activity.uuid)
             self._live.pop(activity.uuid, None)
             self._archive.add(activity)
+            if is_same_end(known, activity):
+                return []
         else:
             self._live[activity.uuid] = activity
         return [activity]

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from headway.core.view import TOMBSTONE_AGE, TOMBSTONES
 from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
+from headway.stores.ends import Ends, is_same_end
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
@@ -41,9 +41,6 @@ PATIENCE = 2.0
 
 RETRY = 0.05
 """Seconds between these tries."""
-
-REMEMBERED = 2_000
-"""Ended activities that a node could put back, were the server to lose them."""
 
 _T = TypeVar("_T")
 _log = logging.getLogger("headway")
@@ -83,7 +80,7 @@ class RedisStore:
         self._epoch, self._secret, self._term = "", b"", 0
         self._outgrown = False
         self._known: dict[str, Activity] = {}
-        self._ended: OrderedDict[str, Activity] = OrderedDict()
+        self._ended = Ends()
 
     def __repr__(self) -> str:
         held = "closed" if self._closed else repr(self._position)
@@ -243,18 +240,18 @@ class RedisStore:
         return Snapshot(taken.epoch, taken.secret, await self._records.floors(records, revision), records)
 
     def _tell(self, records: Sequence[Activity]) -> None:
+        news = [each for each in records if not is_same_end(self._ended.get(each.uuid), each)]
         self._remember(records)
-        self._publish(records)
+        if news:
+            self._publish(news)
 
     def _remember(self, records: Sequence[Activity]) -> None:
         for record in records:
             if record.ended:
                 self._known.pop(record.uuid, None)
-                self._ended[record.uuid] = record
+                self._ended.add(record)
             else:
                 self._known[record.uuid] = record
-        while len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
 
     async def _look_what_is_left(self) -> None:
         """The server has been away: put back what it has lost meanwhile, as another one that took over may have."""
