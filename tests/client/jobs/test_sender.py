@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections import Counter
@@ -13,6 +14,7 @@ from headway.client import Reporting
 from headway.client.address import Address
 from headway.client.jobs import outbox
 from headway.client.jobs.job import Job
+from headway.client.jobs.sender import CONCURRENT
 from headway.core.activity import State
 from tests.client.fake_headway import FakeHeadway
 from tests.client.scripted_server import Asked, Drop, Hang, Reply, ScriptedServer, eventually, free_port, refused
@@ -215,6 +217,17 @@ def test_as_many_as_there_are_are_heard_of(monkeypatch: pytest.MonkeyPatch) -> N
             headway.change(headway.rows[str(job.uuid)], state="cancelling", cancelRequested=True)
         eventually(lambda: all(job.cancel_requested for job in jobs))
         assert all(len(named(asked)) <= 7 for asked in server.asked_for("PATCH"))
+
+
+def test_what_is_cut_short_at_the_end_makes_no_room_for_more(caplog: pytest.LogCaptureFixture) -> None:
+    """Far more than are sent at once, to a server that answers none of them."""
+    with ScriptedServer(lambda _: Hang()) as server, Reporting(Address(server.url)) as sender:
+        for _ in range(5_000):
+            sender.start("command.cp")
+        eventually(lambda: len(server.asked_for("POST")) == CONCURRENT)
+        sender.close(0.1)
+        gc.collect()  # a task that nobody waits for says so when it is taken apart
+    assert "pending" not in caplog.text
 
 
 def test_without_a_thread_to_send_the_job_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

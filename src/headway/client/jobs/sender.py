@@ -329,6 +329,7 @@ class Sender:
             job.give_up()
         await self._printer.close(0.0 if self._away else ends - time.monotonic())
         await self._listener.close()
+        self._queue.clear()  # else each that is cut short makes room for another, which nobody would wait for
         tasks = self._alone | self._batches
         for task in tasks:
             task.cancel()
