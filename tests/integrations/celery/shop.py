@@ -79,9 +79,9 @@ def fail(*_):
 
 
 @app.task(bind=True, max_retries=3)
-def retry(self, times):
+def retry(self, times, countdown):
     if self.request.retries < times:
-        raise self.retry(countdown=0.6, exc=RuntimeError("not yet"))
+        raise self.retry(countdown=countdown, exc=RuntimeError("not yet"))
 
 
 @app.task

@@ -89,12 +89,20 @@ def test_a_failure_says_why(shop: Shop, kind: str) -> None:
 
 @in_each_pool("that is tried again is the same activity")
 def test_a_retry_is_the_same_activity(shop: Shop, kind: str) -> None:
-    result = sent(shop.app.retry, kind, 1)
-    row = shop.row(result.id)
-    shop.live(row.uuid, subtitle="retry 1 of 3: not yet", state="running")
+    result = sent(shop.app.retry, kind, 1, 0.2)
+    uuid = shop.row(result.id).uuid
     ended = shop.ended(result.id)
-    assert (ended.uuid, ended.state, (ended.context or {})["retries"]) == (row.uuid, "succeeded", "1")
+    assert (ended.uuid, ended.state, (ended.context or {})["retries"]) == (uuid, "succeeded", "1")
     assert len(shop.find(taskID=result.id)) == 1
+
+
+@in_each_pool("that waits to be tried again, when cancelled")
+def test_a_task_that_waits_to_be_tried_again_says_so_and_is_cancelled(shop: Shop, kind: str) -> str:
+    result = sent(shop.app.retry, kind, 1, 60)
+    uuid = shop.row(result.id).uuid
+    shop.live(uuid, subtitle="retry 1 of 3: not yet", state="running")
+    assert shop.client.activities.cancel(uuid, wait=10).state == "cancelled"
+    return "stopped"  # Celery itself says so once its time has come
 
 
 @in_each_pool("never runs when cancelled before it began")

@@ -88,7 +88,12 @@ def retried(request: Any, error: Retry) -> dict[str, Any]:
     number = 1 + (request.request_dict.get("retries") or 0)
     most = "" if request.task.max_retries is None else f" of {request.task.max_retries}"
     why = "" if error.exc is None else f": {error.exc}"
-    return {"subtitle": f"retry {number}{most}{why}", "context": {"retries": str(number)}}
+    return {"subtitle": f"retry {number}{most}{why}", "context": retries(number)}
+
+
+def retries(number: int | None) -> dict[str, str]:
+    """The member of the context that counts them."""
+    return {"retries": str(number)} if number else {}
 
 
 def followers(request: Any) -> list[Ticket]:

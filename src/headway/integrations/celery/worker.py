@@ -33,6 +33,7 @@ from headway.integrations.celery.held import (
     number,
     outcome,
     retried,
+    retries,
     runs_again,
 )
 from headway.integrations.celery.jobs import Jobs
@@ -156,7 +157,7 @@ class Worker:
         if held is None:
             return False
         if held.request is not request:  # it has come back before its former run was told of
-            if isinstance(error, Retry):
+            if isinstance(error, Retry) and held.elsewhere is None:  # else it has told so itself
                 held.tell(**retried(request, error))
             return False
         left, died = followers(request), isinstance(error, WorkerLostError)
@@ -250,7 +251,7 @@ class Worker:
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
         _running.set(held)
-        held.tell(subtitle="", context={CONTEXT: RUNNING})
+        held.tell(subtitle="", context={CONTEXT: RUNNING, **retries(request.retries)})
 
     def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
         """It has returned, or raised: ``task_postrun``."""
