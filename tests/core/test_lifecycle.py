@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headway.core import lifecycle
@@ -307,8 +307,8 @@ REPORTS = st.builds(
 
 
 def shown(activity: Activity) -> Activity:
-    """All but the rate: it is sampled at each report that is seen, and conflated ones are not."""
-    progress = msgspec.structs.replace(activity.progress, rate=None, sampled=None, sampled_at=None)
+    """All but the rate, and since when it is measured: each report that is seen counts, and conflated ones are not."""
+    progress = msgspec.structs.replace(activity.progress, rate=None, sampled=None, sampled_at=None, since=None)
     return msgspec.structs.replace(activity, progress=progress)
 
 
@@ -324,6 +324,7 @@ def test_joining_nothing_changes_nothing(one: Report) -> None:
 
 
 @given(REPORTS, REPORTS, REPORTS)
+@example(Report(), Report(total=0), Report(progress=0))
 def test_a_joined_report_says_what_its_parts_said_one_after_the_other(before: Report, one: Report, two: Report) -> None:
     activity = lifecycle.report(RUNNING, before, NOW)
     apart = lifecycle.report(lifecycle.report(activity, one, NOW), two, NOW)
