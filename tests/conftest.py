@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -15,7 +16,14 @@ for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, si
         signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
 
 # Timing is never an assertion: a slow machine is not a failed test.
-settings.register_profile("headway", deadline=None, print_blob=True)
+# A change is judged by the same examples each time; whoever works on it gets new ones, and as many as are asked for.
+settings.register_profile(
+    "headway",
+    deadline=None,
+    print_blob=True,
+    derandomize="CI" in os.environ,
+    max_examples=int(os.environ.get("HEADWAY_EXAMPLES", "100")),
+)
 settings.load_profile("headway")
 
 

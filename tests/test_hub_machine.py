@@ -295,7 +295,7 @@ class Hubs(RuleBasedStateMachine):
             self.runner.close()
 
 
-Hubs.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+Hubs.TestCase.settings = settings(max_examples=settings().max_examples * 3 // 5, stateful_step_count=40)
 TestHubs = Hubs.TestCase
 
 

@@ -330,5 +330,5 @@ class AnyShares(RuleBasedStateMachine):
         assert_sums(self.shares.children, list(self.records.values()))
 
 
-AnyShares.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+AnyShares.TestCase.settings = settings(max_examples=settings().max_examples * 3 // 5, stateful_step_count=30)
 TestAnyShares = AnyShares.TestCase

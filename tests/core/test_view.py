@@ -359,5 +359,5 @@ class Watching(RuleBasedStateMachine):
             assert len(view) == len(live)
 
 
-Watching.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+Watching.TestCase.settings = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=40)
 TestWatching = Watching.TestCase

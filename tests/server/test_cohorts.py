@@ -366,7 +366,7 @@ async def play(steps: list[Step]) -> None:
         played.check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(STEPS)
 def test_everyone_is_told_each_lifecycle_event_once_and_in_order_whatever_happens(steps: list[Step]) -> None:
     asyncio.run(play(steps))
