@@ -90,6 +90,14 @@ def nap(seconds, name="nap"):
     time.sleep(seconds)
 
 
+@app.task
+def hold(name):
+    """Until it is released by this name."""
+    note(f"{name} {os.getpid()}")
+    with redis.Redis.from_url(RESULTS, protocol=2) as client:
+        client.blpop([name], 60)
+
+
 @app.task(acks_late=True, reject_on_worker_lost=True)
 def again(name):
     """Waits for its end the first time, and not the second."""

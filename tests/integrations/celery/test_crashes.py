@@ -86,11 +86,14 @@ def test_a_process_that_is_replaced_after_each_task_tells_its_end(shop: Shop, tm
 def test_a_warm_shutdown_ends_what_runs_and_gives_back_the_rest(shop: Shop, tmp_path: Path) -> None:
     environment, names = {**shop.environment, "SHOP_QUEUE": "warm"}, [moment() for _ in range(3)]
     with worker(tmp_path, environment, "-P", "prefork", "-c", "1") as old:
-        results = [sent(shop.app.nap, 1.5, name, queue="warm") for name in names]
+        results = [sent(shop.app.hold, name, queue="warm") for name in names]
         shop.noted(names[0])
         rows = [shop.row(each.id) for each in results]
         until(lambda: (shop.client.activities.get(rows[2].uuid).context or {}).get("worker"))
         old.ask_to_stop()
+        until(lambda: "Warm shutdown" in old.log.read_text())
+        for name in names:
+            shop.release(name)
         assert shop.ended(results[0].id).state == "succeeded"
         old.stop()
     row = shop.live(rows[2].uuid, subtitle="queued", state="running")

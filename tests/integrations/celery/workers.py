@@ -150,6 +150,11 @@ class Shop:
         found: list[str] = until(lambda: [note for note in self.notes() if note.split()[0] == name])
         return int(found[-1].split()[1])
 
+    def revoked(self) -> set[str]:
+        """The tasks that a worker knows to be revoked."""
+        told: dict[str, list[str]] = self.app.app.control.inspect(timeout=1.0).revoked() or {}
+        return {id for ids in told.values() for id in ids}
+
     def release(self, name: str) -> None:
         """Let go on what waits for it."""
         with redis.Redis.from_url(self.broker, protocol=2) as client:
