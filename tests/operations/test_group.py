@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,25 @@ async def test_a_child_that_a_user_cancels_stops_alone(activities: Hub) -> None:
         assert len(activities.list()) == 2
         gate.set()
     assert activities.now_is(child.uuid).state is State.CANCELLED
+    assert it.activity.state is State.SUCCEEDED
+
+
+async def test_and_so_does_one_that_is_cancelled_as_it_begins(activities: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = activities.create
+
+    async def cancelled_at_once(type: str, *args: Any, **options: Any) -> Any:
+        made = await create(type, *args, **options)
+        if type == "part":
+            await activities.request_cancel(made[0].uuid, by=5)
+            await until(cancelled.done)
+        return made
+
+    monkeypatch.setattr(activities, "create", cancelled_at_once)
+    async with activities.start("t") as it, it.task_group() as group:
+        cancelled = group.create_task(forever(), "part", title="cancelled")
+        await until(cancelled.done)
+        assert cancelled.cancelled()
+    assert ended(activities, "cancelled").state is State.CANCELLED
     assert it.activity.state is State.SUCCEEDED
 
 

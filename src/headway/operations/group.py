@@ -63,8 +63,7 @@ async def _run(start: Start, coroutine: Coroutine[Any, Any, T]) -> T:
         async with start as child:
             return await coroutine
     except Cancelled as cancelled:
-        if (
-            child is None or not child.cancel_requested
-        ):  # that of something else, which it has waited for: it has failed
+        # That of something else, which it has waited for: it has failed. Before there is a child, it is its own.
+        if child is not None and not child.cancel_requested:
             raise
         raise asyncio.CancelledError(*cancelled.args) from cancelled
