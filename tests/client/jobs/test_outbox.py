@@ -235,6 +235,19 @@ class TestEnd:
         box.answered(refusal(409, "children_running"), 0.0)
         assert sent(box.next(box.due()))["state"] == "succeeded"
 
+    def test_and_what_was_said_before_the_end_is_shown_meanwhile(self) -> None:
+        box = recorded()
+        box.report(Report(subtitle="renaming"))
+        box.finish(State.SUCCEEDED)
+        box.next(0.0)
+        box.answered(refusal(409, "children_running"), 0.0)
+        assert sent(box.next(box.due())) == {"subtitle": "renaming"}
+        box.answered(shown(), 1.0)
+        assert sent(box.next(box.due())) == {"state": "succeeded"}
+        box.answered(refusal(409, "children_running"), 1.0)
+        assert box.due() > 1.0
+        assert sent(box.next(box.due())) == {"state": "succeeded"}
+
     def test_that_of_a_whole_waits_until_its_parts_are_on_record(self) -> None:
         whole, part = recorded(), outbox()
         whole.adopt(part)

@@ -32,6 +32,7 @@ from headway.client.rows import has_ended
 from headway.core.activity import State
 from headway.core.errors import (
     AlreadyEnded,
+    ChildrenRunning,
     Conflict,
     HeadwayError,
     IllegalTransition,
@@ -136,7 +137,7 @@ class Outbox:
         self._end: End | None = None
         self._end_carried = False
         self._parts = Parts()
-        self._inquiring = self._alone = False
+        self._inquiring = self._alone = self._ahead = False
         self._call: Call[Row] | None = None
         self._asked_of: str | None = None
         self._ready = now
@@ -229,7 +230,8 @@ class Outbox:
         if self._inquiring:
             return calls.get(self.uuid)
         self._carried, self._news = self._news, NOTHING
-        if self._end is None or not self._ending:
+        ahead, self._ahead = self._ahead, False
+        if self._end is None or not self._ending or ahead:
             return calls.change(self.uuid, self._carried)
         self._end_carried = True
         return calls.change(self.uuid, self._carried, state=self._end.state, error=self._end.error)
@@ -244,7 +246,8 @@ class Outbox:
         try:
             row = call.read(answer)
         except HeadwayError as error:
-            later = answer.status >= 500 or not _is_ours(answer)
+            # What is no JSON comes from some proxy before Headway, which knows nothing of activities.
+            later = answer.status >= 500 or answer.content_type != "application/json"
             self.refused(error, now, later=later, advised=answer.retry_after or 0.0)
         else:
             self.accepted(row, now)
@@ -262,6 +265,8 @@ class Outbox:
         call, self._call = self._call, None
         if call is not None and self._asked_of == self.uuid:
             self._take_back()
+            # Its parts may take long, and what was said before the end is true already.
+            self._ahead = isinstance(error, ChildrenRunning) and self._news != NOTHING
             later = later or isinstance(error, TooMany | Unavailable | Unreadable)
             self._refused(error, call.request.method, now, advised if later else None)
 
@@ -391,8 +396,3 @@ class Outbox:
     def _renew(self) -> None:
         self._key = self._new_key()
         self._record.renew()
-
-
-def _is_ours(answer: Answer) -> bool:
-    """True for a refusal by Headway, and not by some proxy before it, which knows nothing of activities."""
-    return answer.headers.get("content-type", "").startswith("application/json")
