@@ -44,3 +44,20 @@ def test_nor_is_one_that_is_called_by_a_program(shop: Shop) -> None:
     known = len(shop.find(app="shop"))
     assert shop.app.add.apply((1, 2)).get() == 3
     assert len(shop.find(app="shop")) == known
+
+
+def test_what_follows_a_chord_in_a_chain_is_a_part_of_the_same_whole(shop: Shop, pools: Pools) -> None:
+    from celery import chain, group  # type: ignore[import-untyped]
+
+    pools("prefork")
+
+    def adding(*numbers: int) -> object:
+        return shop.app.add.s(*numbers).set(queue="prefork")
+
+    halves = group(adding(number) for number in range(2))
+    result = chain(halves, adding(), group(adding(number) for number in range(2))).delay()
+    whole = shop.whole(result.parent.id)
+    assert (whole.title, whole.state) == ("add → add → add → add", "succeeded")
+    parts = shop.parts(whole.uuid)
+    assert len(parts) == 5
+    assert {row.title.partition(" ")[0] for row in parts} == {"tests.integrations.celery.shop.add"}

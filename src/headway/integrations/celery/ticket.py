@@ -115,6 +115,8 @@ def leaves(signatures: Iterable[Any]) -> Iterator[dict[str, Any]]:
             yield from leaves([inner.get("body")])
         elif isinstance(signature, dict):
             yield signature
+            # What a chain goes on with after a chord, the body of that carries; last first.
+            yield from leaves(reversed((signature.get("options") or {}).get("chain") or ()))
 
 
 def to_come(embed: Mapping[str, Any]) -> list[dict[str, Any]]:
