@@ -46,7 +46,7 @@ class Keeper:
         """Once a second."""
         now = time.monotonic()
         waiting = [row for row in self._rows(client, QUEUED) if lies_in_broker(CONTEXT, row.context or {})]
-        self._revoke(client, [row for row in waiting if row.state == State.CANCELLING], now)
+        self._revoke(client, [row for row in waiting if row.state == State.CANCELLING or _is_revoked(row)], now)
         canvases = self._rows(client, CANVAS)
         ended = {row.uuid for row in canvases if self._ends(client, row, now)}
         if now - self._told >= SIGN_OF_LIFE:
@@ -63,7 +63,7 @@ class Keeper:
         for row in rows:
             worker_state.revoked.add((row.context or {}).get("taskID"))
             if now - self._cancelling[row.uuid] > LEARNING:
-                end(client, row.uuid, State.CANCELLED, None, asked=True)
+                end(client, row.uuid, State.CANCELLED, None, asked=row.state == State.CANCELLING)
 
     def _rows(self, client: Client, where: str) -> list[Row]:
         return client.activities.list(context={CONTEXT: where, "app": self._app}).rows
@@ -81,6 +81,11 @@ class Keeper:
         del self._quiet[whole.uuid]
         end(client, whole.uuid, *_sum(whole, parts), asked=True)
         return True
+
+
+def _is_revoked(row: Row) -> bool:
+    """By Celery's own means, of which each worker is told; or by us."""
+    return (row.context or {}).get("taskID") in worker_state.revoked
 
 
 def _sum(whole: Row, parts: list[Row]) -> tuple[State, str | None]:

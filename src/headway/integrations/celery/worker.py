@@ -10,6 +10,7 @@ that runs the task has a job of its own under the same activity: that tells the 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -53,6 +54,7 @@ from headway.wire import fitting
 SETTLING = 2.0
 """Seconds that a pool process has to tell how its task ended, before the main process does."""
 
+_log = logging.getLogger("headway")
 _running: ContextVar[Held | None] = ContextVar("headway_celery", default=None)
 
 
@@ -135,7 +137,9 @@ class Worker:
         held.job.on_stop(lambda reason: self._revoke(held, reason))
 
     def _revoke(self, held: Held, reason: str) -> None:
-        if reason in STOPS:  # a pool process that runs it learns of it by itself
+        # A pool process that runs it learns of it by itself. What Celery has revoked, it has told of.
+        if reason in STOPS and held.ticket.id not in worker_state.revoked:
+            _log.info("Task %s[%s] is asked to stop by Headway", held.request.name, held.ticket.id)
             worker_state.revoked.add(held.ticket.id)
 
     def revoked(self, request: Any = None, expired: bool = False, **_: Any) -> None:
@@ -315,7 +319,7 @@ class Worker:
                     self._say(held)
             elif held.elsewhere and not there:
                 held.gone_at = now
-            elif held.to_stop and (is_gone(held.elsewhere) if held.elsewhere else self._never_runs(held)):
+            elif (held.to_stop and is_gone(held.elsewhere)) if held.elsewhere else self._never_runs(held):
                 self._ended(held, State.CANCELLED, None, followers(held.request))
         self._keeper.look(client)
 
