@@ -15,7 +15,7 @@ from headway.stores.alone import Alone
 from headway.stores.memory import MemoryStore
 from headway.testing import FakeClock
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds after which a test stops waiting."""
 
 

@@ -20,7 +20,7 @@ from tests.client.scripted_server import eventually
 from tests.client.streams import lives, told
 
 DRIVERS = pytest.mark.parametrize("driver", ["sync", "async"])
-HANGS = 30.0
+HANGS = 120.0
 """Seconds after which a test is taken to hang."""
 
 

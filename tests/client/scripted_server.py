@@ -204,7 +204,7 @@ def free_port() -> int:
         return port
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until something is so; the deadline is only there to fail a test that would hang."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -20,7 +20,7 @@ from plexapi.server import PlexServer
 from tests.client.scripted_server import eventually
 from tests.plex_media_server import USER, PlexMediaServer
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from headway.client import Answer, Client, Hooks
 from headway.client.exchange import Sendable
+from headway.client.live.subscription import Subscription
 from headway.core.activity import State
 from headway.core.lifecycle import Report
 from headway.server.data import ADMIN_TOKEN
+from headway.wire.notifications import Notification
 from tests.client.both import HANGS, Both, Recorder
 from tests.client.scripted_server import eventually
 from tests.e2e.serving import Serving
@@ -47,13 +49,28 @@ class Answered(Hooks):
         return answer
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> set[Subscription]:
+    """The streams that have had their snapshot."""
+    found, seen = set[Subscription](), Subscription.seen
+
+    def noted(subscription: Subscription, notification: Notification) -> None:
+        seen(subscription, notification)
+        found.add(subscription)
+
+    monkeypatch.setattr(Subscription, "seen", noted)
+    return found
+
+
 def crash(serving: Serving) -> None:
     serving.kill()
     serving.start()
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket"])
-def test_a_server_that_crashes_again_and_again_loses_and_doubles_nothing(serving: Serving, transport: str) -> None:
+def test_a_server_that_crashes_again_and_again_loses_and_doubles_nothing(
+    serving: Serving, begun: set[Subscription], transport: str
+) -> None:
     key = token(serving)
     with ExitStack() as stack:
         worker = stack.enter_context(Client(serving.url, key))
@@ -65,6 +82,7 @@ def test_a_server_that_crashes_again_and_again_loses_and_doubles_nothing(serving
         waits = [both.begin(lambda client: client.activities.wait(early[0])) for both in clients]
         waits_for_all = [both.begin(lambda client: client.activities.wait(type=TYPE)) for both in clients]
         eventually(lambda: len(log.answers) == len(waits))  # without a first answer, to wait is an error
+        eventually(lambda: len(begun) == len([*watchers, *followers, *waits_for_all]))
 
         crash(serving)
         late = [worker.activities.create(TYPE).uuid for _ in range(3)]

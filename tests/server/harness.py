@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headway.server.serve import Server
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds that anything is waited for. Only a hang takes that long."""
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 T = TypeVar("T")
 
