@@ -18,7 +18,7 @@ from starlette.routing import Mount
 import headway
 from headway import Activities, Principal, Role
 from headway.client import Client, Row, State
-from headway.core.errors import Cancelled
+from headway.core.errors import Cancelled, TooMany
 from headway.integrations.lifespan import lifespan
 from headway.integrations.queues import link
 from headway.integrations.queues.keeper import Fate, Keeper
@@ -253,6 +253,24 @@ def test_a_server_that_is_away_is_told_of_once(caplog: pytest.LogCaptureFixture)
             begun(one, f"run {number}", None).ended()
         until(lambda: caplog.records)
     one.close()
+    assert len([record for record in caplog.records if "are not shown" in record.message]) == 1
+
+
+def test_what_is_refused_to_some_is_told_of_once(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """As when there are as many activities as may be."""
+    one, tries = link.Link(url, None), list[Client]()
+
+    def refused(client: Client) -> bool:
+        tries.append(client)
+        if len(tries) < 5:
+            raise TooMany("1000 activities are live")
+        return True
+
+    with caplog.at_level(logging.WARNING, "headway"):
+        one.do(refused)
+        one.do(lambda client: len(tries) >= 5)  # has nothing against it, and comes between
+        until(lambda: len(tries) >= 5)
+        one.close()
     assert len([record for record in caplog.records if "are not shown" in record.message]) == 1
 
 

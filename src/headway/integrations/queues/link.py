@@ -29,6 +29,9 @@ MAX_PENDING = 1_000
 TIMEOUT = 5.0
 """Seconds for an answer."""
 
+SAID = 60.0
+"""Seconds for which a refusal has been said, though others meet none: so it is with too many activities."""
+
 CLOSING = 2.0
 """Seconds that records on their way have when this is closed; none while the server cannot be reached."""
 
@@ -67,6 +70,7 @@ class Link:
         self._rounds: dict[Callable[[Client], None], float] = {}
         self._due: dict[Callable[[Client], None], float] = {}
         self._told = self._at_exit = False
+        self._told_at = 0.0
 
     def forked(self) -> None:
         """This is a child of the process that it was made in."""
@@ -204,16 +208,17 @@ class Link:
         except Exception:  # a fault of ours: the tasks go on
             _log.exception("a task could not be shown")
             return True
-        self.away = self._told = False
         self.heard_at = time.monotonic()
+        if self.away or self.heard_at - self._told_at > SAID:
+            self.away = self._told = False
         return result
 
     def failed(self, error: HeadwayError) -> None:
-        """What keeps tasks from being shown: said once, until that has changed."""
+        """What keeps tasks from being shown: said once, until that has changed; now and then, if it comes and goes."""
         if isinstance(error, Unreachable):
             self.away = True
         if not self._told and not self.quiet:
-            self._told = True
+            self._told, self._told_at = True, time.monotonic()
             _log.warning("tasks run, and are not shown until this changes: %s", error.message)
 
 
