@@ -219,6 +219,27 @@ async def test_what_was_lost_is_put_back_though_others_have_gone_on_meanwhile(se
             assert all(kinds(node)[uuid] == ["started"] for uuid in known)
 
 
+async def test_and_so_it_is_on_a_server_that_has_nothing_at_all(server: RedisServer) -> None:
+    """As a replica that took over before it had copied anything; the first to reach it knows of nothing either."""
+    async with FaultProxy(server.port) as to_one, FaultProxy(server.port) as to_other, AsyncExitStack() as stack:
+        (one,), (other,) = [
+            await stack.enter_async_context(nodes(f"redis://127.0.0.1:{way.port}", 1)) for way in (to_one, to_other)
+        ]
+        to_one.refuse(True)
+        lost = await insisted(other)
+        to_other.refuse(True)
+        await asyncio.to_thread(server.kill)
+        shutil.rmtree(server.folder)
+        server.folder.mkdir()
+        await asyncio.to_thread(server.start)
+        to_one.refuse(False)
+        newer = await insisted(one)
+        to_other.refuse(False)
+        for node in (one, other):
+            await until(lambda node=node: {each.uuid for each in node.list()} == {lost.uuid, newer.uuid})
+            assert all(kinds(node)[each.uuid] == ["started"] for each in (lost, newer))
+
+
 async def test_a_server_that_was_started_again_and_lost_nothing_tells_nothing_again(server: RedisServer) -> None:
     async with opened(server.url) as here, nodes(server.url, 1) as (there,):
         await here.run("a")

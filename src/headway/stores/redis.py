@@ -28,7 +28,7 @@ from headway.stores.ends import Ends, is_same_end
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
-from headway.stores.redis_records import AT_ONCE, CHUNK, VERSION, Forgotten, Outgrown, Records
+from headway.stores.redis_records import AT_ONCE, CHUNK, NEW, VERSION, Forgotten, Outgrown, Records
 
 PACE = 0.2
 """Seconds between two commits of progress: an activity is written at most 5 times a second."""
@@ -222,7 +222,7 @@ class RedisStore:
         return client
 
     async def _snapshot(self) -> Snapshot:
-        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), 0)
+        taken = await self._records.take(secrets.token_hex(8), secrets.token_bytes(32), NEW)
         if taken.version > VERSION:
             raise StoreError(
                 f"the namespace {self.address.namespace} has version {taken.version}, this Headway knows {VERSION}: "

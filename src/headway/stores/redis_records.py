@@ -26,6 +26,9 @@ VERSION = 1
 JOURNAL = 20_000
 """Entries that the journal keeps, about: a node that is further behind looks at the records instead."""
 
+NEW = -1
+"""The newest revision that is known, before there is any history."""
+
 BEATS_AGE = 86_400
 """Seconds for which a sign of life is remembered."""
 
@@ -112,7 +115,7 @@ class Records:
 
     async def take(self, epoch: str, secret: bytes, revision: int) -> Taken:
         """What is there; ``epoch`` and ``secret`` become those of a history that begins now. ``revision``: the newest
-        that is known already.
+        that is known already; ``NEW`` of a history that may begin.
         """
         told = await self._take.run(self.client, [self._meta], [epoch, secret, VERSION, revision])
         try:
