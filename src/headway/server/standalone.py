@@ -93,7 +93,7 @@ async def assembled(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         # The store first: its lock tells a second server on the same folder to go away before it touches anything.
-        url = settings.store or _store_url(settings.data)
+        url = _store_url(settings.data) if settings.store is None else settings.store
         activities = await Activities(url, clock=clock, limits=settings.limits).open()
         stack.push_async_callback(activities.close)
         grants = Grants(clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -11,11 +13,13 @@ if TYPE_CHECKING:
     from headway.ports import Document, Store
 
 
-REDIS = ("redis", "rediss", "valkey", "valkeys")
+_REDIS = frozenset(f"{scheme}{by}" for scheme in ("redis", "rediss", "valkey", "valkeys") for by in ("", "+sentinel"))
 """Schemes of a Redis or Valkey server."""
 
-NATS = ("nats", "tls")
+_NATS = frozenset({"nats", "tls"})
 """Schemes of a NATS server."""
+
+_KNOWN = "memory:, sqlite:FOLDER, redis://HOST or nats://HOST"
 
 
 class StoreError(HeadwayError):
@@ -37,10 +41,15 @@ def split(url: str) -> SplitResult:
         parts = urlsplit(url)
     except ValueError as error:
         raise StoreError(f"the URL of the store cannot be read: {error}") from None
-    if parts.scheme.partition("+")[0] in (*REDIS, *NATS):
+    if parts.scheme in _REDIS | _NATS:
         names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
         if parts.fragment or "@" in parts.path or "@" in "".join(names):
             raise StoreError("in the password of a store's URL, / ? # must be written as %2F %3F %23")
+        if not url.lower().startswith(f"{parts.scheme}://"):
+            raise StoreError(f"the URL of a store has two slashes behind its scheme: {parts.scheme}://HOST")
+    elif parts.scheme != "memory" and not (parts.scheme == "sqlite" and parts.path):
+        scheme = f"the scheme {parts.scheme!r}" if parts.scheme else "a URL without a scheme"
+        raise StoreError(f"no store is known by {scheme}; use {_KNOWN}")
     return parts
 
 
@@ -56,28 +65,18 @@ def open_store(url: str) -> Store:
         from headway.stores.memory import MemoryStore
 
         return MemoryStore()
-    if parts.scheme == "sqlite" and parts.path:
+    if parts.scheme == "sqlite":
         from headway.stores.sqlite import SqliteStore
 
         return SqliteStore(unquote(parts.path))
-    if parts.scheme.partition("+")[0] in REDIS:
-        try:
-            from headway.stores.redis import RedisStore
-        except ImportError as error:
-            raise StoreError(f"a {parts.scheme} store takes the redis package: pip install 'headway[redis]'") from error
+    with _installed(parts.scheme):
+        if parts.scheme in _NATS:
+            from headway.stores.nats import NatsStore
+
+            return NatsStore(url)
+        from headway.stores.redis import RedisStore
 
         return RedisStore(url)
-    if parts.scheme in NATS:
-        try:
-            from headway.stores.nats import NatsStore
-        except ImportError as error:
-            raise StoreError(
-                f"a {parts.scheme} store takes the nats-py package: pip install 'headway[nats]'"
-            ) from error
-
-        return NatsStore(url)
-    known = "memory:, sqlite:FOLDER, redis://HOST or nats://HOST"
-    raise StoreError(f"no store is known by the scheme {parts.scheme!r}; use {known}")
 
 
 def open_document(url: str, name: str) -> Document | None:
@@ -85,15 +84,26 @@ def open_document(url: str, name: str) -> Document | None:
 
     Raises ``StoreError`` as ``open_store`` does.
     """
-    scheme = split(url).scheme.partition("+")[0]
-    if scheme not in (*REDIS, *NATS):
+    scheme = split(url).scheme
+    if scheme not in _REDIS | _NATS:
         return None
     from headway.stores.vault import Closet
 
-    if scheme in NATS:
-        from headway.stores.nats_vault import NatsVault
+    with _installed(scheme):
+        if scheme in _NATS:
+            from headway.stores.nats_vault import NatsVault
 
-        return Closet(NatsVault(url, name))
-    from headway.stores.redis_vault import RedisVault
+            return Closet(NatsVault(url, name))
+        from headway.stores.redis_vault import RedisVault
 
-    return Closet(RedisVault(url, name))
+        return Closet(RedisVault(url, name))
+
+
+@contextmanager
+def _installed(scheme: str) -> Iterator[None]:
+    """What a store of that scheme imports is there, or ``StoreError`` says what to install."""
+    package, extra = ("nats-py", "nats") if scheme in _NATS else ("redis", "redis")
+    try:
+        yield
+    except ImportError as error:
+        raise StoreError(f"a {scheme} store takes the {package} package: pip install 'headway[{extra}]'") from error
