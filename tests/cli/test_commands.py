@@ -89,6 +89,13 @@ def test_a_missing_server_and_a_missing_token_come_with_advice(tmp_path: Path) -
     assert (result.exit_code, "HEADWAY_TOKEN" in result.stderr) == (4, True)
 
 
+def test_it_is_said_that_a_token_was_not_sent_since_it_is_for_another_server(tmp_path: Path) -> None:
+    with ScriptedServer(lambda asked: refused(401, "not_authenticated")) as server:
+        given = {"HEADWAY_URL": "http://balancer", "HEADWAY_TOKEN": "hw_env"}
+        result = invoke(tmp_path, "ls", "--url", server.url, **given)
+    assert "HEADWAY_TOKEN is for HEADWAY_URL, which is another server. Give this one's with --token" in result.stderr
+
+
 def test_what_a_server_says_cannot_reach_the_terminal_raw(tmp_path: Path) -> None:
     with ScriptedServer(lambda asked: refused(500, "internal", "\x1b]0;owned\x07\x9b31m")) as server:
         result = invoke(tmp_path, "ls", "--url", server.url)

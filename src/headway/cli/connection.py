@@ -38,6 +38,9 @@ Token = tuple[str | None, str]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+WITHHELD = "none: HEADWAY_TOKEN is for HEADWAY_URL, which is another server"
+"""Where a token would have been found."""
+
 SERVER = "server.json"
 """In the data folder while a server runs: where it listens."""
 
@@ -177,7 +180,8 @@ class Connection(msgspec.Struct, frozen=True):
         token = os.environ.get("HEADWAY_TOKEN")
         if not self.token and token and _is_meant(url):
             return Choice(url, source, token, "HEADWAY_TOKEN")
-        return self._with_own(url, source, own)
+        choice = self._with_own(url, source, own)
+        return msgspec.structs.replace(choice, token_source=WITHHELD) if token and not choice.token else choice
 
     def _with_own(self, url: str, source: str, own: Callable[[], Token]) -> Choice:
         return Choice(url, source, *((self.token, "--token") if self.token else own()))
@@ -205,10 +209,13 @@ def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(connection, **options)
         except NotAuthenticated as error:
+            source = connection.choose().token_source
             if plex:
                 from headway.cli.plex import HOW_TO_GET_A_TOKEN
 
-                error.add_note(f"Its token: {connection.choose().token_source}. {HOW_TO_GET_A_TOKEN}")
+                error.add_note(f"Its token: {source}. {HOW_TO_GET_A_TOKEN}")
+            elif source == WITHHELD:
+                error.add_note(f"Its token: {source}. Give this one's with --token, or name it by HEADWAY_URL.")
             raise
 
     return connected
