@@ -222,6 +222,18 @@ async def test_a_sign_of_life_is_given_whenever_its_time_has_come() -> None:
             assert len(early.written) == signs
 
 
+async def test_that_the_store_is_away_and_that_it_is_back_is_said_at_once() -> None:
+    async with staged(ping=10.0) as stage:
+        stream, socket, now = stage.join(), stage.join(transport="websocket"), asyncio.get_running_loop().time()
+        said = []
+        for seconds, stage.world.degraded in ((1.0, False), (2.0, True), (3.0, True), (4.0, False), (5.0, False)):
+            stage.tick(now + seconds)
+            said.append((len(stream.written), len(socket.written)))
+        assert said == [(0, 0), (1, 1), (1, 1), (2, 1), (2, 1)]
+        assert [b'{"degraded":true}' in sign for sign in stream.written] == [True, False]
+        assert b"DegradedNotification" in socket.written[0]
+
+
 # Ends
 
 

@@ -172,6 +172,20 @@ async def test_whoever_waits_is_given_signs_of_life_and_a_websocket_none_from_he
         busy.takes.set()
 
 
+async def test_that_the_store_is_away_and_that_it_is_back_is_said_at_once() -> None:
+    async with staged(ping=10.0) as stage:
+        stream, socket = stage.join(), stage.join(transport="websocket")
+        await turns()
+        said = []
+        for seconds, stage.world.degraded in ((1.0, False), (2.0, True), (3.0, True), (4.0, False), (5.0, False)):
+            stage.tick(seconds)
+            await turns()
+            said.append((len(stream.sent), len(socket.sent)))
+        assert said == [(0, 0), (1, 1), (1, 1), (2, 1), (2, 1)]
+        assert [b'{"degraded":true}' in sign for sign in stream.sent] == [True, False]
+        assert "DegradedNotification" in socket.sent[0][0]
+
+
 async def test_a_sign_of_life_never_names_a_position_that_was_not_read() -> None:
     async with staged(ping=10.0) as stage:
         connection = stage.join()

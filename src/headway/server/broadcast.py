@@ -39,6 +39,12 @@ class Audience(ABC):
         self.channel = channel
         self.broadcaster = broadcaster
         self.watchers: dict[Any, None] = {}
+        self._degraded = channel.degraded
+
+    def news_of_the_store(self) -> bool:
+        """Whether it can be reached again since this was asked last, or no more: a sign of life says so at once."""
+        before, self._degraded = self._degraded, self.channel.degraded
+        return self._degraded is not before
 
     @abstractmethod
     def deliver(self) -> Iterator[int]:
@@ -46,7 +52,9 @@ class Audience(ABC):
 
     @abstractmethod
     def tick(self, now: float) -> Iterator[int]:
-        """Give a sign of life to those whose time has come. ``now``: on the event loop's clock."""
+        """Give a sign of life to those whose time has come, or to all when it has news of the store. ``now``: on the
+        event loop's clock.
+        """
 
 
 A = TypeVar("A", bound=Audience)

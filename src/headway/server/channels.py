@@ -125,6 +125,11 @@ class Channel(Generic[P]):
         """The cursor of someone who has read everything."""
         return self.feed.view.revision
 
+    @property
+    def degraded(self) -> bool:
+        """Whether the store cannot be reached: signs of life say so."""
+        return self._degraded()
+
     def read(self, cursor: int) -> Sequence[Piece[P]]:
         """What comes after a cursor, in pieces of ``PIECE`` bytes or little more; raises ``Gap``.
 
@@ -143,7 +148,7 @@ class Channel(Generic[P]):
     def ping(self, cursor: int | None) -> P | None:
         """A sign of life, which names a position or none; None where the transport has its own, below us."""
         self._forget_the_past()
-        kind = cursor, self._degraded()
+        kind = cursor, self.degraded
         if kind not in self._pings:
             sign = self._framing.ping(None if cursor is None else self._sealed(cursor), degraded=kind[1])
             self._pings[kind] = self.pack([sign]) if sign else None

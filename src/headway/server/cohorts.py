@@ -179,8 +179,9 @@ class Cohorts(Audience):
 
     def tick(self, now: float) -> Iterator[int]:
         """See ``Audience``."""
+        news = self.news_of_the_store()
         for cohort in list(self._cohorts):
-            if now >= cohort.ping_due:
+            if news or now >= cohort.ping_due:
                 cohort.ping_due = self.broadcaster.ping_after(now)
                 sign = self.channel.ping(cohort.cursor)
                 if sign is not None:

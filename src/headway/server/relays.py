@@ -139,11 +139,12 @@ class Relays(Audience):
 
     def tick(self, now: float) -> Iterator[int]:
         """See ``Audience``; and give up those who have left their sockets undrained for too long."""
+        news = self.news_of_the_store()
         for relay in list(self.watchers):
             if relay.writing_since is not None:
                 if now - relay.writing_since >= self.broadcaster.stall:
                     relay.end(Ending.STALLED)
-            elif now >= relay.ping_due:
+            elif news or now >= relay.ping_due:
                 relay.ping_due = self.broadcaster.ping_after(now)
                 relay.ping()
                 yield 1
