@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from tests.examples.site import ROOT, until
+from tests.examples.site import DEADLINE, ROOT, until
 from tests.integrations.celery.conftest import Pools
 from tests.integrations.celery.workers import SHOP, Shop, free_of, moment, worker
 
@@ -74,6 +74,23 @@ def test_a_task_that_is_queued_again_after_a_crash_is_the_same_activity(shop: Sh
     assert len([note for note in shop.notes() if note.split()[0] == name]) == 2
 
 
+def test_a_task_that_waits_to_be_tried_again_says_why_whoever_has_it(shop: Shop, tmp_path: Path) -> None:
+    environment, why = {**shop.environment, "SHOP_QUEUE": "later"}, "retry 1 of 3: not yet"
+    with worker(tmp_path, environment, "-P", "prefork", "-c", "1") as old:
+        result = sent(shop.app.retry, 1, 120, queue="later")
+        uuid = shop.row(result.id).uuid
+        shop.live(uuid, subtitle=why)
+        until(lambda: old.log.read_text().count(f"{result.id}] received") == 2)
+        old.ask_to_stop()
+        old.process.wait(DEADLINE)
+    with worker(tmp_path, environment, "-P", "prefork", "-c", "1") as new:
+        has_it = f"{new.log.stem}@here"
+        until(lambda: (shop.client.activities.get(uuid).context or {}).get("worker") == has_it)
+        assert shop.client.activities.get(uuid).subtitle == why
+        shop.cancel(uuid)
+        assert shop.ended(result.id).state == "cancelled"
+
+
 def test_a_process_that_is_replaced_after_each_task_tells_its_end(shop: Shop, tmp_path: Path) -> None:
     environment = {**shop.environment, "SHOP_QUEUE": "replaced"}
     with worker(tmp_path, environment, "-P", "prefork", "-c", "2", "--max-tasks-per-child", "1"):
@@ -95,7 +112,7 @@ def test_a_warm_shutdown_ends_what_runs_and_gives_back_the_rest(shop: Shop, tmp_
         for name in names:
             shop.release(name)
         assert shop.ended(results[0].id).state == "succeeded"
-        old.stop()
+        old.process.wait(DEADLINE)
     row = shop.live(rows[2].uuid, subtitle="queued", state="running")
     assert (row.context or {})["celery"] == "queued"
     with worker(tmp_path, environment, "-P", "prefork", "-c", "2"):

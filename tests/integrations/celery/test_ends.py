@@ -54,6 +54,19 @@ def test_what_celery_terminates_is_cancelled_and_on_record_as_such(shop: Shop, p
     assert (ended.state, ended.cancel_requested) == ("cancelled", True)
 
 
+@pytest.mark.parametrize("where", [{"queue": "prefork", "countdown": 600}, {"queue": "nowhere"}])
+def test_what_celery_revokes_is_cancelled_while_it_waits(shop: Shop, pools: Pools, where: dict[str, Any]) -> None:
+    """In a worker until its time has come, and in a queue that nobody serves."""
+    (one,) = pools("prefork")
+    result = shop.app.nap.apply_async((0,), **where)
+    shop.row(result.id)
+    if "countdown" in where:
+        until(lambda: f"{result.id}] received" in one.log.read_text())
+    result.revoke()
+    ended = shop.ended(result.id)
+    assert (ended.state, ended.cancel_requested) == ("cancelled", True)
+
+
 def test_a_whole_that_is_cancelled_takes_its_parts_with_it(shop: Shop, pools: Pools) -> None:
     from celery import group  # type: ignore[import-untyped]
 

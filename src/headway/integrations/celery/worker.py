@@ -118,7 +118,8 @@ class Worker:
             if held.elsewhere and held.ticket.id not in worker_state.requests:  # it has run
                 held.job.leave()
             else:
-                self._requeued(held, QUEUED)
+                began = held.here or held.elsewhere or held.request is None
+                self._requeued(held, QUEUED if began or held.request.eta is None else None)
         self._link.close()
 
     # A task in the main process
@@ -133,7 +134,8 @@ class Worker:
         held = Held(ticket, self._jobs.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
         self._held[ticket.id] = held
         place = {RECEIPT: held.receipt, "worker": str(request.hostname)}
-        held.tell(context=place, subtitle=f"begins at {request.eta:%Y-%m-%d %H:%M:%S %Z}" if request.eta else None)
+        later = request.eta is not None and not request.request_dict.get("retries")  # which has more to say
+        held.tell(context=place, subtitle=f"begins at {request.eta:%Y-%m-%d %H:%M:%S %Z}" if later else None)
         held.job.on_stop(lambda reason: self._revoke(held, reason))
 
     def _revoke(self, held: Held, reason: str) -> None:
@@ -193,7 +195,7 @@ class Worker:
         else:
             self._ended(held, State.SUCCEEDED, None, ())
 
-    def _requeued(self, held: Held, subtitle: str, context: Mapping[str, str] | None = None) -> None:
+    def _requeued(self, held: Held, subtitle: str | None, context: Mapping[str, str] | None = None) -> None:
         """It goes on, and not here: whoever has it next keeps it alive, and before that all do."""
         self._forget(held)
         place = {CONTEXT: QUEUED, RETURNED: held.receipt, **(context or {})}
