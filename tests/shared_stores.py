@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Collection, Mapping, Sequence
 
@@ -33,6 +34,8 @@ class SharedStore:
         self.server = server
         self.away = False
         """It cannot be reached."""
+        self.hangs = False
+        """It takes questions, and does not answer them."""
         self.behind = False
         """What others commit is not heard of, until somebody waits for it."""
         self._read = 0
@@ -49,6 +52,7 @@ class SharedStore:
         return snapshot
 
     async def commit(self, writes: Sequence[Write]) -> list[int | None]:
+        await self._hang()
         self._refuse()
         revisions = await self.server.records.commit(writes)
         for node in self._nodes or [self]:
@@ -63,6 +67,7 @@ class SharedStore:
             self._publish(news)
 
     async def sync(self) -> None:
+        await self._hang()
         self._refuse()
         self.read()
 
@@ -93,6 +98,10 @@ class SharedStore:
 
     async def close(self) -> None:
         self._publish = None
+
+    async def _hang(self) -> None:
+        while self.hangs:
+            await asyncio.sleep(0.01)
 
     def _refuse(self) -> None:
         if self.away or self._publish is None:

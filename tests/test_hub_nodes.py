@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headway import liveness
+from headway import liveness, records
 from headway.core.activity import Activity, State
 from headway.core.errors import AlreadyEnded, ChildrenRunning, LeaseLost, NotFound, Unavailable
 from headway.core.lifecycle import Report
@@ -312,6 +312,26 @@ async def test_a_report_is_kept_while_the_store_is_away(nodes: Nodes, two: Two) 
     await until(lambda: there.list()[0].progress.percent == 40)
     await nodes.pass_time(1)
     assert not here.degraded
+
+
+@pytest.mark.parametrize(("known", "patience"), [(False, "PATIENCE"), (True, "PATIENCE_AWAY")])
+async def test_whoever_looks_is_not_held_by_a_store_that_hangs(
+    two: Two, known: bool, patience: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in ("PATIENCE", "PATIENCE_AWAY"):
+        monkeypatch.setattr(records, each, 0.05 if each == patience else 10 * DEADLINE)
+    here, _ = two
+    uuid = await started(here)
+    here.shared.away = known
+    await here.round()
+    assert here.degraded is known
+    here.shared.hangs = True
+    here.report(uuid, Report(progress=10))
+    async with asyncio.timeout(DEADLINE):
+        await here.settled()
+        await here.synced()
+    assert [activity.uuid for activity in here.list()] == [uuid]
+    here.shared.away = here.shared.hangs = False
 
 
 async def test_a_start_that_could_not_be_acknowledged_is_not_left_running_for_ever(nodes: Nodes, two: Two) -> None:

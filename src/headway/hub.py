@@ -58,7 +58,7 @@ class Activities(Records):
 
     @property
     def degraded(self) -> bool:
-        """Whether the store could not be reached lately: what others do is not known here, and nothing can start."""
+        """See ``Records.degraded``."""
         return not self._liveness.connected
 
     # Opening and closing

@@ -10,7 +10,7 @@ import abc
 import asyncio
 import uuid as uuids
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Self
 
 from headway.admission import Limits
@@ -32,6 +32,12 @@ from headway.stores import open_store
 
 RETRY = 1.0
 """Seconds between two tries of a change that the store cannot take now."""
+
+PATIENCE = 5.0
+"""Seconds that whoever asks waits for a store that does not answer; then what is known here has to do."""
+
+PATIENCE_AWAY = 1.0
+"""And where it is known to be away. Not none: it may be back, and have what was acknowledged elsewhere since."""
 
 
 class Records(abc.ABC):
@@ -63,6 +69,11 @@ class Records(abc.ABC):
     async def open(self) -> Self:
         """Open the store and take up where it left off; once open, nothing."""
 
+    @property
+    @abc.abstractmethod
+    def degraded(self) -> bool:
+        """Whether the store could not be reached lately: what others do is not known here, and nothing can start."""
+
     # Reading
 
     def feed(self, scope: Scope) -> Feed:
@@ -88,15 +99,23 @@ class Records(abc.ABC):
 
     async def settled(self, scope: Scope = EVERYTHING) -> None:
         """Wait (one flush at most) until every report made so far within the scope shows in its view, and so does what
-        other nodes have committed.
+        other nodes have committed, if the store can be asked.
         """
-        await self._flusher.settled(lambda activity: visible(activity, scope))
-        await self.synced()
+        async with self._patience():
+            await self._flusher.settled(lambda activity: visible(activity, scope))
+            await self.store.sync()
 
     async def synced(self) -> None:
         """Wait until what other nodes have committed so far is known here, if the store can be asked."""
-        with suppress(Unavailable):
+        async with self._patience():
             await self.store.sync()
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """What waits for the store, and can do without: one that hangs would hold everybody who looks."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(PATIENCE_AWAY if self.degraded else PATIENCE):
+                yield
 
     async def wait(
         self,
