@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
+from headway.client import State
 from tests.examples.site import DEADLINE, ROOT, until
 from tests.integrations.celery.conftest import Pools
 from tests.integrations.celery.workers import SHOP, Shop, free_of, moment, worker
@@ -145,3 +147,18 @@ def test_and_so_is_one_that_comes_again_after_its_end(shop: Shop, pools: Pools) 
     until(lambda: len([note for note in shop.notes() if note.split()[0] == name]) == 2)
     until(lambda: one.log.read_text().count(f"{result.id}] succeeded in") == 2)
     assert [row.uuid for row in shop.find(taskID=result.id)] == [uuid]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_task_that_was_lost_in_its_queue_is_shown_when_it_runs_after_all(
+    shop: Shop, tmp_path: Path, pool: str
+) -> None:
+    """As when for long there was neither a worker nor who has published it."""
+    queue = f"left to {pool}"
+    result = sent(shop.app.add, 1, 2, queue=queue)
+    lost = shop.row(result.id).uuid
+    shop.client.activities.finish(lost, State.LOST)
+    with worker(tmp_path, {**shop.environment, "SHOP_QUEUE": queue}, "-P", pool, "-c", "1"):
+        (row,) = until(lambda: shop.find(taskID=result.id, continues=lost))
+        ended = shop.client.activities.wait(row.uuid, DEADLINE)
+    assert (ended.state, (ended.context or {})["worker"]) == ("succeeded", "0@here")

@@ -20,6 +20,7 @@ from typing import Any
 
 import celery.worker.state as worker_state
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from celery.concurrency.prefork import TaskPool
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.client import Client, OnLoss, State
@@ -131,7 +132,9 @@ class Worker:
             return
         if (before := self._held.get(ticket.id)) is not None:  # delivered anew, after a connection was lost
             before.job.leave()
-        held = Held(ticket, self._jobs.start(ticket, on_loss=OnLoss.STOP, raise_on_cancel=True), request)
+        # If its record is lost, whoever runs it makes another: a process of the pool, or else this one.
+        on_loss = OnLoss.STOP if issubclass(self._controller.pool_cls, TaskPool) else OnLoss.CONTINUE
+        held = Held(ticket, self._jobs.start(ticket, on_loss=on_loss, raise_on_cancel=True), request)
         self._held[ticket.id] = held
         place = {RECEIPT: held.receipt, "worker": str(request.hostname)}
         later = request.eta is not None and not request.request_dict.get("retries")  # which has more to say
@@ -257,7 +260,7 @@ class Worker:
         held.inside = within(held.job)  # type: ignore[arg-type]
         held.inside.__enter__()
         _running.set(held)
-        held.tell(subtitle="", context={CONTEXT: RUNNING, **retries(request.retries)})
+        held.tell(subtitle="", context={CONTEXT: RUNNING, "worker": str(request.hostname), **retries(request.retries)})
 
     def postrun(self, task_id: str = "", task: Any = None, state: str = "", retval: Any = None, **_: Any) -> None:
         """It has returned, or raised: ``task_postrun``."""
