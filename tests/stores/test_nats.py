@@ -356,18 +356,21 @@ async def test_ids_that_are_no_words_are_kept_apart(url: str) -> None:
 # Full
 
 
-async def test_without_room_starts_are_refused(url: str) -> None:
+async def test_without_room_starts_are_refused(url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with opened(url) as store:
         streams = streams_of(store)._streams
         running = await store.start("a")
         told = await streams.ask(f"STREAM.INFO.{streams.records}")
         config = {**told["config"], "max_bytes": told["state"]["bytes"] + 10}
         await streams.ask(f"STREAM.UPDATE.{streams.records}", config)
-        with pytest.raises(StorageFull):
-            await store.start("b")
+        for _ in range(2):
+            with pytest.raises(StorageFull):
+                await store.start("b")
         await streams.ask(f"STREAM.UPDATE.{streams.records}", {**config, "max_bytes": -1})
         await store.start("b")
         await store.end(running)
+    said = [message for message in caplog.messages if "room" in message]
+    assert len(said) == 2 and "has no room, and starts are refused" in said[0] and "has room again" in said[1]
 
 
 # What servers promise

@@ -499,18 +499,24 @@ async def _watched(node: Activities) -> None:
 # Full
 
 
-async def test_without_memory_starts_are_refused_and_ends_go_on(tmp_path: Path) -> None:
+async def test_without_memory_starts_are_refused_and_ends_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with redis_server(tmp_path / "valkey") as server:
         async with opened(server.url) as store:
             running = await store.start("a")
             with server.client() as client:
                 client.config_set("maxmemory", "1mb")  # less than it has taken already
-                with pytest.raises(StorageFull):
-                    await store.start("b")
+                for _ in range(2):
+                    with pytest.raises(StorageFull):
+                        await store.start("b")
                 ended = await store.end(running)
                 assert await store.store.get("a") == ended
                 client.config_set("maxmemory", "100mb")
             await store.start("b")
+    told = [message for message in caplog.messages if "room" in message]
+    assert len(told) == 2 and "has no room, and starts are refused" in told[0] and "maxmemory" in told[0]
+    assert "has room again" in told[1]
 
 
 async def test_without_memory_nodes_go_on_and_what_is_old_makes_room(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ class Unavailable(HeadwayError):
 
 
 class StorageFull(Unavailable):
-    """The disk is full: no new activity can be recorded until there is room."""
+    """The store is full: no new activity can be recorded until there is room."""
 
     status = 507
     code = "storage_full"

@@ -12,6 +12,7 @@ from headway.core.activity import Activity
 from headway.core.errors import StorageFull, Unavailable
 from headway.core.lifecycle import stamped
 from headway.ports import Write
+from headway.stores.fullness import Fullness
 from headway.stores.nats_address import TROUBLE
 from headway.stores.nats_room import Room
 from headway.stores.nats_streams import AT_ONCE, Overtaken, Refused, Streams, write
@@ -47,6 +48,7 @@ class Commits:
         self._live = live
         self._make_room = make_room
         self._room = Room(streams, live)
+        self._fullness = Fullness(streams.name)
         self.waiting: bool = False
         """What a server that was away has left is being looked at: until then it could give a revision out again."""
         self.unheard: dict[int, Activity] = {}
@@ -92,7 +94,8 @@ class Commits:
         id = secrets.token_hex(8)
         self._asked[id] = 0
         try:
-            return await self._insisted(each, id)
+            with self._fullness.told(starts=each.expected is None):
+                return await self._insisted(each, id)
         finally:
             del self._asked[id]
 
@@ -106,8 +109,8 @@ class Commits:
                     if each.expected is None or not await self._make_room():
                         raise
                     continue
-            except (*TROUBLE, Refused, StorageFull) as error:
-                if isinstance(error, StorageFull | Refused) or time.monotonic() > deadline:
+            except (*TROUBLE, Refused) as error:
+                if isinstance(error, Refused) or time.monotonic() > deadline:
                     raise translated(error) from error
             await asyncio.sleep(RETRY)
 

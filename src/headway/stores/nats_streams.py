@@ -93,6 +93,8 @@ class Streams:
 
     def __init__(self, client: Client, address: Address) -> None:
         self.client: Client = client
+        self.name: str = address.name
+        """Where it is, without what nobody may read."""
         self.records: str = f"KV_{address.namespace}"
         self.outputs: str = f"{self.records}_outputs"
         self.beats: str = f"{self.records}_beats"

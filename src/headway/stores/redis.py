@@ -25,6 +25,7 @@ from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.ends import Ends, is_same_end
+from headway.stores.fullness import Fullness
 from headway.stores.position import Position
 from headway.stores.redis_address import TIMEOUT, TROUBLE, Address, Client, close, examine, is_cluster, parse_address
 from headway.stores.redis_journal import BLOCK, Journal, as_of_one_moment
@@ -78,7 +79,7 @@ class RedisStore:
         self._position = Position()
         self._closed = True
         self._epoch, self._secret, self._term = "", b"", 0
-        self._outgrown = False
+        self._outgrown, self._fullness = False, Fullness(self.address.name)
         self._known: dict[str, Activity] = {}
         self._ended = Ends()
 
@@ -290,7 +291,8 @@ class RedisStore:
     async def _commit(self, group: list[_Job]) -> None:
         writes = [write for job in group for write in job.writes]
         try:
-            revisions, newest = await self._written(secrets.token_hex(8), writes)
+            with self._fullness.told(starts=group[0].starts):
+                revisions, newest = await self._written(secrets.token_hex(8), writes)
         except Exception as error:
             for job in group:
                 _settle(job, _translated(error))

@@ -29,7 +29,7 @@ _NAMES: Mapping[int, tuple[str, str]] = {
     500: ("InternalServerError", "The server failed; its log says how."),
     503: ("ServiceUnavailable", "The server cannot take this now."),
     505: ("HttpVersionNotSupported", "The server speaks HTTP/1.1."),
-    507: ("InsufficientStorage", "The disk is full. What runs can still be followed, cancelled and ended."),
+    507: ("InsufficientStorage", "The store is full. What runs can still be followed, cancelled and ended."),
 }
 
 ANYWHERE = (400, 403, 408, 413, 414, 415, 421, 431, 500, 503, 505)
