@@ -70,6 +70,12 @@ class Program:
         return printed.getvalue()
 
 
+def told_of(url: str, data: Path, page: Sequence[Block]) -> str:
+    """The block that says where the server is, for one that is elsewhere."""
+    (block,) = [each for each in page if each.shown is None and each.text.startswith("export HEADWAY_URL=")]
+    return block.text.replace("http://localhost:4590", url).replace("~/.local/share/headway", str(data))
+
+
 def printed_by(scripts: Sequence[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
     """What each prints, output and errors together: all run in one shell, in this folder, one after the other."""
     script = "set -euo pipefail\n" + "".join(f"{each}\necho '{_MARK}'\n" for each in scripts)

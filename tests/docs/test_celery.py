@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.invoking import environment
-from tests.docs.pages import DOCS, PATH, Block, blocks, broken_links, packed, pattern, printed_by
+from tests.docs.pages import DOCS, PATH, Block, blocks, broken_links, packed, pattern, printed_by, told_of
 from tests.e2e.serving import Serving
 from tests.stores.redis_servers import RedisServer, redis_server
 
@@ -43,11 +43,11 @@ def test_what_it_shows_runs(number: int, shown: Block, server: Serving, broker: 
     for block in BLOCKS:
         if block.language == "python":
             (tmp_path / block.first_line.removeprefix("# ")).write_text(here(block.text))
-    token = (server.data / "admin.token").read_text().strip()
-    told = {"PATH": PATH, "HEADWAY_URL": server.url, "HEADWAY_TOKEN": token, "PYTHONPATH": str(tmp_path)}
+    told = {"PATH": PATH, "PYTHONPATH": str(tmp_path)}
     # What runs beside writes to a file of its own, for the page shows what the others print.
     text = here(shown.text).replace(" &\n", " >> beside.log 2>&1 &\n")
-    (printed,) = printed_by([text], tmp_path, {**os.environ, **environment(server.data), **told})
+    where = told_of(server.url, server.data, BLOCKS)
+    _, printed = printed_by([where, text], tmp_path, {**os.environ, **environment(server.data), **told})
     assert pattern(shown.shown or "").search(packed(printed)), f"{printed}\n{(tmp_path / 'beside.log').read_text()}"
 
 
@@ -56,7 +56,7 @@ def test_every_other_block_is_a_file_that_can_be_imported(tmp_path: Path) -> Non
         if block.language == "python":
             compile(block.text, block.first_line, "exec")
     rest = [block.text for block in BLOCKS if block.language == "sh" and block.shown is None]
-    assert rest == ["pip install 'headway[client]' 'celery[redis]'\n"]
+    assert [text.split()[0] for text in rest] == ["pip", "export"]
 
 
 def test_the_functions_for_tasks_run_outside_of_them() -> None:
