@@ -117,6 +117,16 @@ def test_ctrl_c_ends_it_as_shells_expect(tmp_path: Path, monkeypatch: pytest.Mon
     assert invoke(tmp_path, "ls").exit_code == 130
 
 
+def test_what_is_not_installed_is_one_line(tmp_path: Path) -> None:
+    """As with ``headway[client]`` alone, where something else has brought click along."""
+    code = "import sys; sys.modules['rich'] = None; sys.argv = ['headway', 'ls']; from headway.cli import main; main()"
+    with ScriptedServer(lambda asked: listed(row())) as server:
+        here = environment(tmp_path, HEADWAY_URL=server.url, HEADWAY_TOKEN="t")
+        done = subprocess.run([sys.executable, "-c", code], env=here, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == "Error: rich is not installed: pip install 'headway[cli]'"
+
+
 def test_the_group_knows_its_version(tmp_path: Path) -> None:
     assert invoke(tmp_path, "--version").output.startswith("headway ")
 

@@ -64,6 +64,11 @@ class Commands(click.Group):
             from headway.cli.failures import tell
 
             ctx.exit(tell(error))
+        except ModuleNotFoundError as error:
+            package = (error.name or "headway").partition(".")[0]
+            if package == "headway":
+                raise
+            raise click.ClickException(f"{package} is not installed: pip install 'headway[cli]'") from error
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except OSError as error:
