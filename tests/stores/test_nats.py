@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
+import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -20,7 +22,7 @@ from headway.core.activity import State
 from headway.core.errors import StorageFull, Unavailable
 from headway.core.lifecycle import Report
 from headway.core.view import Event
-from headway.stores import StoreError, open_store
+from headway.stores import StoreError, nats_address, open_store
 from headway.stores.nats import NatsStore
 from headway.stores.nats_address import parse_address
 from headway.testing.opened import AT, Opened, ending, reporting
@@ -450,6 +452,40 @@ async def test_it_speaks_tls(tmp_path: Path) -> None:
             await store.run("a")
 
 
+async def test_a_server_without_tls_is_told_no_password_where_tls_is_asked_for(
+    shared: NatsServer, tmp_path: Path
+) -> None:
+    certificate, _ = self_signed(tmp_path)
+    for url in (f"tls://u:hidden@localhost:{shared.port}", f"nats://u:hidden@localhost:{shared.port}?ca={certificate}"):
+        with pytest.raises(StoreError, match="does not speak TLS, which the URL asks for"):
+            await NatsStore(url).open(lambda _: None)
+
+
+async def test_a_server_that_leaves_tls_to_its_clients_is_asked_for_it(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    files = f"cert_file: {json.dumps(str(certificate))}, key_file: {json.dumps(str(key))}"
+    with nats_server(tmp_path / "nats", f"tls {{ {files} }}\nallow_non_tls: true") as server:
+        with pytest.raises(StoreError, match="certificate"):
+            await NatsStore(f"tls://localhost:{server.port}").open(lambda _: None)
+        async with opened(f"tls://localhost:{server.port}?ca={certificate}") as store:
+            await store.run("a")
+
+
+async def test_what_answers_and_is_no_nats_server_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nats_address, "TIMEOUT", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(StoreError, match="no answer in time, or not as of a NATS server"),
+    ):
+        await NatsStore(f"nats://127.0.0.1:{silent.getsockname()[1]}").open(lambda _: None)
+
+
+async def test_what_a_file_of_credentials_takes_is_said(shared: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nkeys", None)
+    with pytest.raises(StoreError, match="nkeys package: pip install"):
+        await NatsStore(f"{shared.url}?creds=/nowhere").open(lambda _: None)
+
+
 async def test_a_cluster_goes_on_without_one_of_its_servers(tmp_path: Path) -> None:
     routes = [free_port() for _ in range(3)]
     with ExitStack() as stack:
@@ -488,6 +524,7 @@ async def _opened_and_closed(url: str) -> None:
         ("nats://h?storage=paper", "must be file or memory"),
         ("nats://h?replicas=6", "must be 1 to 5"),
         ("nats://h:port", "HOST:PORT"),
+        ("nats://h/films", "'/films' means nothing to NATS"),
         ("nats://h?namespace=a_beats", "must not end in _outputs, _beats, _documents"),
     ],
 )

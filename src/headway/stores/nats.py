@@ -24,7 +24,7 @@ from headway.ports import OUTPUT_ROOM, HistoryQuery, Publish, Snapshot, Write
 from headway.stores import StoreError
 from headway.stores.durability import Durability
 from headway.stores.ends import is_same_end
-from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability
+from headway.stores.nats_address import TROUBLE, Address, parse_address, require_durability, why
 from headway.stores.nats_archive import Archive
 from headway.stores.nats_commits import PATIENCE, RETRY, Commits, translated
 from headway.stores.nats_feed import Feed, Message
@@ -91,7 +91,7 @@ class NatsStore:
             try:
                 snapshot = await self._take_up(undo)
             except (*TROUBLE, Refused) as error:
-                said = str(error) or type(error).__name__
+                said = why(error)
                 if "authorization" in said.lower():  # which NATS says in words alone
                     raise StoreError(f"{self.address.name} refuses the user, the password or the token") from error
                 raise StoreError(f"cannot use the store at {self.address.name}: {said}") from error

@@ -45,6 +45,14 @@ Callback = Callable[[], Awaitable[None]]
 class Connection(Client):
     """It says that it has broken, however it did, and leaves nothing behind."""
 
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # Else the server's word, which anyone on the way may change, would decide whether secrets are encrypted.
+        if initial_connection and self.options.get("tls") is not None and not info.get("tls_required"):
+            if not info.get("tls_available"):
+                raise NatsError("the server does not speak TLS, which the URL asks for")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         listening = list(self._subs.values())
         try:
@@ -124,6 +132,8 @@ class Address(msgspec.Struct, frozen=True):
                     max_outstanding_pings=2,
                     **options,
                 )
+        except ImportError as error:  # of what few need, and `headway[nats]` does not bring
+            raise StoreError("creds and nkey take the nkeys package: pip install 'nats-py[nkeys]'") from error
         except (*TROUBLE, RuntimeError) as error:
             # Not `close`: of a client that never was connected it waits for what nobody will flush.
             if client._transport is not None:
@@ -132,6 +142,13 @@ class Address(msgspec.Struct, frozen=True):
                 raise ConnectionError(str(error)) from error
             raise
         return client
+
+
+def why(error: Exception) -> str:
+    """What went wrong, for an operator."""
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "there is no answer in time, or not as of a NATS server"
+    return str(error) or type(error).__name__
 
 
 async def _heard(error: Exception) -> None:
@@ -147,6 +164,10 @@ def parse_address(url: str) -> Address:
     namespace, durability = said.get("namespace", "headway"), said.get("durability")
     if not NAMESPACE.fullmatch(namespace):
         raise StoreError(f"namespace {namespace!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    if parts.path.strip("/"):
+        raise StoreError(
+            f"{parts.path!r} means nothing to NATS; say ?namespace=NAME to tell several sets of nodes apart"
+        )
     if namespace.endswith(TAKEN):
         raise StoreError(f"namespace {namespace!r}: must not end in {', '.join(TAKEN)}, as streams of another do")
     if durability is not None and durability not in DURABILITIES:

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from headway.stores import StoreError
-from headway.stores.nats_address import TROUBLE
+from headway.stores.nats_address import TROUBLE, why
 from headway.stores.nats_streams import WRITE, Refused, Streams
 
 HEARTBEAT = 1.0
@@ -131,17 +131,17 @@ class Feed:
                 _log.debug("the feed begins again behind %d: %s", self.read, error)
                 continue
             except (*TROUBLE, Refused, StoreError) as error:
-                self._complain(str(error) or type(error).__name__)
+                self._complain(why(error))
             except Exception:  # a fault of ours, or of whoever was told: nothing would ever be heard again
                 _log.exception("the feed cannot be read")
             self.lost = True
             await asyncio.sleep(RETRY)
 
-    def _complain(self, why: str) -> None:
+    def _complain(self, what: str) -> None:
         """Once each: that nobody answers must not hide who answers then."""
-        if why not in self._complaints:
-            self._complaints.add(why)
-            _log.warning("the store cannot be reached: %s", why)
+        if what not in self._complaints:
+            self._complaints.add(what)
+            _log.warning("the store cannot be reached: %s", what)
 
     async def _consume(self) -> None:
         self._arrived.clear()

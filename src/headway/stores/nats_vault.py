@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from headway.core.errors import Unavailable
-from headway.stores.nats_address import TROUBLE, Address, parse_address
+from headway.stores.nats_address import TROUBLE, Address, parse_address, why
 from headway.stores.nats_streams import Entry, Overtaken, Refused, Streams
 
 LAPSE = 10.0
@@ -113,7 +113,7 @@ class NatsVault:
         except (*TROUBLE, Refused) as error:
             # It mends itself while its event loop runs, and this one runs for our questions alone: so begin anew.
             await self.close()
-            raise Unavailable(f"{self.name} cannot be reached: {str(error) or type(error).__name__}") from error
+            raise Unavailable(f"{self.name} cannot be reached: {why(error)}") from error
 
     async def _connected(self) -> Streams:
         if self._streams is None:
