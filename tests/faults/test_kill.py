@@ -81,14 +81,14 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
 
 
 def lives(nursery: Nursery, folder: Path, count: int, chance: random.Random, sabotage: str | None = None) -> Ledger:
-    """So many lives of one data folder; raises at the first broken law."""
+    """So many lives of one data folder, longer ones by and by; raises at the first broken law."""
     ledger = Ledger()
     for number in range(count):
         watching = chance.sample(SCOPES, chance.randint(1, 3))  # who does not watch now resumes from further back
         order = Order(
             folder=str(folder),
             seed=chance.randrange(2**32),
-            seconds=chance.random() * LONGEST_LIFE,
+            seconds=chance.random() * LONGEST_LIFE * (1 + number // LIVES_OF_A_FOLDER),
             warned=chance.random() * 2 * LONGEST_LIFE if chance.random() < 0.15 else None,
             cursors=[(scope, ledger.replicas[scope].cursor) for scope in watching],
             keys=list(ledger.keys)[-3:],

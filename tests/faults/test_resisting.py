@@ -317,6 +317,7 @@ async def race(store: Any, races: int) -> None:
     chance = random.Random(SEED)
     told: Counter[str] = Counter()
     pool = ThreadPoolExecutor(8)
+    watching: asyncio.Task[None] | None = None
     try:
         async with Hub(store, limits=Limits(live_per_owner=10 * races, live=10 * races)) as activities:
             watching = asyncio.create_task(count_ends(activities, told))
@@ -333,6 +334,9 @@ async def race(store: Any, races: int) -> None:
             revision = activities.feed(EVERYTHING).view.revision
         await watching
     finally:
+        if watching is not None:  # another test would be told what it has failed with
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
         pool.shutdown(wait=False)  # its threads may wait for this very loop
     assert set(told) == set(uuids)
     assert set(told.values()) == {1}, "an end was told twice"

@@ -175,7 +175,7 @@ async def test_clients_that_vanish_while_they_are_written_to(crowd: Whole, caplo
         for _ in range(10):
             async with contextlib.AsyncExitStack() as stack:
                 clients = [await stack.enter_async_context(hostile(crowd, "?snapshot=1")) for _ in range(8)]
-                for client in clients:
+                for client in clients[:-1]:
                     if chance.random() < 0.5:
                         client.pause_reading()
                 await clients[-1].frame()

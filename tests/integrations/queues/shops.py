@@ -146,8 +146,15 @@ class Shop:
 
     def runs(self, name: str) -> list[int]:
         """The processes in which a task of that name has run."""
+        return [int(process) for process, _ in self._notes(name)]
+
+    def began(self, name: str) -> float:
+        """When one last did, in seconds since the epoch."""
+        return float(self._notes(name)[-1][1])
+
+    def _notes(self, name: str) -> list[list[str]]:
         found: Any = self.book.lrange(name, 0, -1)
-        return [int(each) for each in found]
+        return [each.decode().split() for each in found]
 
 
 @contextmanager

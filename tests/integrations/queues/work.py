@@ -34,9 +34,9 @@ def notebook() -> redis.Redis:
 
 
 def note(name: str) -> int:
-    """Leave word that a task of that name runs, and in which process; how often it has."""
+    """Leave word that a task of that name runs, in which process and since when; how often it has."""
     with closing(notebook()) as book:
-        return int(book.rpush(name, os.getpid()))
+        return int(book.rpush(name, f"{os.getpid()} {time.time()}"))
 
 
 def fail() -> None:
