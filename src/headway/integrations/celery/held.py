@@ -13,8 +13,8 @@ from uuid import uuid4
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 from celery.exceptions import Retry
 
-from headway.client import Client, Job, State
-from headway.core.errors import Cancelled, HeadwayError, Unavailable
+from headway.client import Job, State
+from headway.core.errors import Cancelled
 from headway.integrations.celery.ticket import Ticket, leaves, read
 from headway.integrations.queues.ticket import HEADER, STOPS
 from headway.wire import fitting
@@ -103,20 +103,6 @@ def followers(request: Any) -> list[Ticket]:
     found = leaves([*(getattr(context, "chain", None) or ()), *([chord] if chord else ())])
     tickets = [read(((each.get("options") or {}).get("headers") or {}).get(HEADER)) for each in found]
     return [ticket for ticket in tickets if ticket is not None]
-
-
-def cancelled(client: Client, job: Job) -> bool:
-    """Celery was asked to revoke it, and not we: put the request on record before the end."""
-    if job.over or job.uuid is None:
-        return job.over
-    try:
-        client.activities.cancel(job.uuid)
-    except Unavailable:
-        raise
-    except HeadwayError:  # it has ended meanwhile
-        pass
-    job.finish(State.CANCELLED)
-    return True
 
 
 def is_gone(pid: int) -> bool:

@@ -29,7 +29,6 @@ from headway.integrations.celery.held import (
     RUNS,
     WORDS,
     Held,
-    cancelled,
     followers,
     is_gone,
     number,
@@ -49,6 +48,7 @@ from headway.integrations.celery.ticket import (
     read,
 )
 from headway.integrations.celery.turn import LastWords, Turn
+from headway.integrations.queues.keeper import cancelled
 from headway.integrations.queues.ticket import HEADER, QUEUED, RECEIPT, RETURNED, RUNNING, STOPS
 from headway.wire import fitting
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from headway.client import Client, Row, State
+from headway.client import Client, Job, Row, State
 from headway.client.jobs.batches import pack
 from headway.core.errors import HeadwayError, Unavailable
 from headway.integrations.queues.ticket import QUEUED, lies_in_broker
@@ -82,3 +82,17 @@ def end(client: Client, uuid: str, state: State, error: str | None, *, asked: bo
         raise
     except HeadwayError:  # somebody else was first
         pass
+
+
+def cancelled(client: Client, job: Job) -> bool:
+    """The library was asked to stop it, and not we: put the request on record before the end. Whether that is done."""
+    if job.over or job.uuid is None:
+        return job.over
+    try:
+        client.activities.cancel(job.uuid)
+    except Unavailable:
+        raise
+    except HeadwayError:  # it has ended meanwhile
+        pass
+    job.finish(State.CANCELLED)
+    return True

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
-from headway.client import Client, Job, OnLoss, State
+from headway.client import Job, OnLoss, State
 from headway.client.jobs.news import fitted_type
 from headway.client.options import URL_VARIABLE
 from headway.context import current, within
@@ -271,7 +271,7 @@ class Run:
         """It has ended so."""
         self._forget()
         if state is State.CANCELLED and not self.to_stop:  # by the library's own means
-            self._tracker.link.do(self._revoked)
+            self._tracker.link.do(lambda client: keeper.cancelled(client, self.job))
         else:
             self.job.finish(state, error)
 
@@ -296,12 +296,6 @@ class Run:
         """Another process tells how it ended."""
         self._forget()
         self.job.leave()
-
-    def _revoked(self, client: Client) -> bool:
-        if self.job.uuid is not None and not self.job.over:
-            keeper.end(client, self.job.uuid, State.CANCELLED, None, asked=False)
-            self.job.finish(State.CANCELLED)
-        return self.job.over or self.job.uuid is not None
 
     def _forget(self) -> None:
         self.over = True
