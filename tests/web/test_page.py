@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from headway.core.errors import Unavailable
 from headway.core.policy import Role
 from headway.reporter import Reporter
 from tests.e2e.serving import Serving
@@ -224,6 +225,23 @@ async def test_a_stream_is_taken_up_again_after_the_server_was_away(browser: Bro
             await expect(tab.row("Before").locator(".percent")).to_have_text("80 %")
             await whole.start("alice", title="After")
             await expect(tab.row("After")).to_be_visible()
+
+
+async def test_it_is_said_that_the_store_is_away_and_that_it_is_back(
+    dashboards: Dashboards, whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await (await dashboards.of("admin")).live()
+    announcer = tab.page.locator("#announcer")
+
+    async def away(names: object) -> None:
+        raise Unavailable("the store cannot be reached")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(whole.activities.store, "beat", away)
+        await expect(announcer).to_have_text("The server cannot reach its store: what is shown may be old.")
+        await expect(tab.connection).to_contain_text("without its store")
+    await expect(announcer).to_have_text("Live again.")
+    await expect(tab.connection).to_have_text("live")
 
 
 class Away(Whole):

@@ -41,7 +41,7 @@ const page = {
     if (state.state === "refused") begin();
     else if (state.state === "lost") page.announce("The connection is lost; trying again.");
     else if (state.state === "degraded") page.announce("The server cannot reach its store: what is shown may be old.");
-    else if (before === "lost" && state.state === "live") page.announce("Live again.");
+    else if (["lost", "degraded"].includes(before) && state.state === "live") page.announce("Live again.");
     if (state.state === "lost" || before === "lost") sameUser();
   },
   counted({ live, progress }) {
