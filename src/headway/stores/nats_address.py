@@ -178,7 +178,7 @@ def parse_address(url: str) -> Address:
         raise StoreError(f"replicas {said['replicas']!r}: must be 1 to 5")
     user, _, hosts = parts.netloc.rpartition("@")
     tls: dict[str, str] = {name: said[name] for name in ("ca", "cert", "key") if name in said}
-    secure = parts.scheme in ("tls", "nats+tls")
+    secure = parts.scheme == "tls"
     return Address(
         servers=tuple(f"{'tls' if secure else 'nats'}://{_host(each)}" for each in hosts.split(",")),
         name=",".join(_host(each) for each in hosts.split(",")),
