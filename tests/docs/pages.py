@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +47,26 @@ def blocks(page: str, *languages: str) -> Iterator[Block]:
             heading = [each[1] for each in headings if each.start() < match.start()][-1]
             follows = page[match.end() :].startswith(_SHOWN)
             yield Block(heading, match[1], match[2], found[place + 1][2] if follows else None)
+
+
+def named(block: Block) -> str:
+    """What its test is called."""
+    return f"{block.heading}: {block.first_line}"[:60]
+
+
+class InOrder:
+    """The blocks of a page, each done after all before it: tests of them may be spread over processes."""
+
+    def __init__(self, page: Sequence[Block], do: Callable[[Block], str]) -> None:
+        """``do``: does one; what it prints."""
+        self._page, self._do = page, do
+        self._printed: list[str] = []
+
+    def take(self, number: int) -> str:
+        """What that block prints."""
+        for block in self._page[len(self._printed) : number + 1]:
+            self._printed.append(self._do(block))
+        return self._printed[number]
 
 
 class Program:

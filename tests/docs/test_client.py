@@ -30,7 +30,7 @@ from headway.client.live.subscription import SILENCE
 from headway.client.options import TIMEOUT
 from tests.certificates import self_signed
 from tests.client.scripted_server import Asked, Reply, ScriptedServer
-from tests.docs.pages import DOCS, PATH, Block, Program, blocks, broken_links, packed, pattern
+from tests.docs.pages import DOCS, PATH, Block, InOrder, Program, blocks, broken_links, named, packed, pattern
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
 
@@ -58,13 +58,13 @@ class Reader:
             '"ca.pem"': repr(str(folder / "cert.pem")),
         }
         self.program = Program(here)
+        self.page = InOrder(BLOCKS, self._done)
         resources.callback(self._stop)
         patch = resources.enter_context(pytest.MonkeyPatch.context())
         for name, value in self._environment.items():
             patch.setenv(name, value)
 
-    def take(self, block: Block) -> str:
-        """Do it; what is printed."""
+    def _done(self, block: Block) -> str:
         if block.language == "sh":
             self._run(block.text)
             return ""
@@ -119,10 +119,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         yield Reader(tmp_path_factory.mktemp("reader"), resources)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.heading}: {block.first_line}"[:60])
-def test_each_block_of_the_page_does_what_it_says(reader: Reader, block: Block) -> None:
-    printed = reader.take(block)
-    shown = reader.program.here(block.shown or "")
+@pytest.mark.parametrize("number", range(len(BLOCKS)), ids=[named(block) for block in BLOCKS])
+def test_each_block_of_the_page_does_what_it_says(reader: Reader, number: int) -> None:
+    printed = reader.page.take(number)
+    shown = reader.program.here(BLOCKS[number].shown or "")
     assert pattern(shown).fullmatch(packed(printed)), f"{printed}\nis not\n{shown}"
 
 

@@ -13,7 +13,7 @@ import pytest
 from headway.client import Client, Report, Request
 from headway.client.options import Settings, make_options
 from tests.client.scripted_server import Asked, Reply, ScriptedServer
-from tests.docs.pages import DOCS, Block, Program, blocks, broken_links, packed, pattern
+from tests.docs.pages import DOCS, Block, InOrder, Program, blocks, broken_links, named, packed, pattern
 from tests.plex_media_server import PlexMediaServer
 from tests.server.running import running_server
 
@@ -28,8 +28,7 @@ class Server(NamedTuple):
     """A server that the page is tried on."""
 
     program: Program
-    start: Callable[[], str]
-    """Begins an activity that can be cancelled; its uuid."""
+    page: InOrder
 
 
 def headway(resources: ExitStack, folder: pytest.TempPathFactory) -> tuple[str, str, Callable[[], str]]:
@@ -79,15 +78,20 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             '"TOKEN"': repr(token),
         }
         program = Program(here)
-        resources.callback(lambda: program.known["client"].close())
-        yield Server(program, start)
+
+        def do(block: Block) -> str:
+            program.known["uuid"] = start()
+            return program.run(block)
+
+        yield Server(program, InOrder(BLOCKS, do))
+        if "client" in program.known:
+            program.known["client"].close()
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.heading}: {block.first_line}"[:60])
-def test_each_block_of_the_page_does_what_it_says(server: Server, block: Block) -> None:
-    server.program.known["uuid"] = server.start()
-    printed = server.program.run(block)
-    shown = server.program.here(block.shown or "")
+@pytest.mark.parametrize("number", range(len(BLOCKS)), ids=[named(block) for block in BLOCKS])
+def test_each_block_of_the_page_does_what_it_says(server: Server, number: int) -> None:
+    printed = server.page.take(number)
+    shown = server.program.here(BLOCKS[number].shown or "")
     assert pattern(shown).fullmatch(packed(printed)), f"{printed}\nis not\n{shown}"
 
 

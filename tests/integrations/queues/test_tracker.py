@@ -26,7 +26,8 @@ from headway.integrations.queues.stopping import stoppable
 from headway.integrations.queues.ticket import read
 from headway.integrations.queues.tracker import Run, Tracker, running
 from headway.server import ActivitiesApp
-from tests.client.scripted_server import free_port
+from tests.client.fake_headway import FakeHeadway
+from tests.client.scripted_server import Asked, Drop, Hang, Reply, ScriptedServer, free_port
 from tests.examples.site import until
 from tests.integrations.serving import serving
 
@@ -187,6 +188,31 @@ def test_what_is_tried_again_waits_in_the_queue_and_says_why(tracker: Make, clie
     until(lambda: (client.activities.get(told.uuid).subtitle) == "retry 1 of 3: ValueError: not yet")
     context = client.activities.get(told.uuid).context or {}
     assert (context["post"], context["returned"], context["retries"]) == ("queued", run.receipt, "1")
+
+
+def test_what_was_said_before_a_task_is_handed_back_is_never_heard_last() -> None:
+    server_knows, heard, go = FakeHeadway(), threading.Event(), threading.Event()
+
+    def slow(asked: Asked) -> Reply | Drop | Hang:
+        if asked.method == "PATCH" and b"running" in asked.body:
+            heard.set()
+            assert go.wait(60)
+        return server_knows(asked)
+
+    with ScriptedServer(slow) as server:
+        worker = link.Link(server.url, "token")
+        job = worker.start("t")
+        until(lambda: job.uuid)
+        job.report(subtitle="running")
+        assert heard.wait(60)
+        job.report(context={"worker": "w"})
+        worker.hand_back(job, subtitle="queued")
+        until(lambda: job.over)
+        go.set()
+        worker.settle()
+        worker.close()
+    (row,) = server_knows.rows.values()
+    assert (row["subtitle"], row["Context"]["worker"], row.get("state")) == ("queued", "w", "running")
 
 
 def test_code_knows_its_run(tracker: Make) -> None:

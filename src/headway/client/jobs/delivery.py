@@ -71,10 +71,10 @@ class Delivery:
         if not known:
             self._tell(self)
 
-    def leave(self) -> None:
-        """Whatever is left to say of it, another says."""
+    def leave(self) -> Report:
+        """Whatever is left to say of it, which is returned, another says."""
         with self.lock:
-            self.outbox.leave()
+            return self.outbox.leave()
 
     def forked(self) -> None:
         """This is a child of the process that sends: what is said here is not for it to say."""

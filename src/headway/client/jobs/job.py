@@ -17,6 +17,7 @@ from headway.client.jobs.delivery import Delivery
 from headway.client.jobs.news import fitted
 from headway.core.activity import State
 from headway.core.errors import Cancelled, HeadwayError
+from headway.core.lifecycle import Report
 from headway.track import Track
 from headway.wire import fitting
 from headway.wire.requests import MAX_ERROR
@@ -76,6 +77,11 @@ class Job:
     def over(self) -> bool:
         """Nothing more will be sent of it."""
         return self._delivery.over
+
+    @property
+    def sending(self) -> bool:
+        """A request of it is on its way, or waits for its turn."""
+        return self._delivery.busy
 
     @property
     def state(self) -> str | None:
@@ -187,12 +193,13 @@ class Job:
         """Say how the work ended; the first word counts. ``error``: why it did not succeed."""
         self._delivery.finish(state, fitting.text(error, MAX_ERROR))
 
-    def leave(self) -> None:
+    def leave(self) -> Report:
         """Say nothing more of it from here, and keep it alive no longer: somebody else goes on under its activity.
 
-        That is whoever starts a job with the same ``key``, or reports under its ``uuid``.
+        That is whoever starts a job with the same ``key``, or reports under its ``uuid``. Returns what it has said and
+        is not on record; while it is ``sending``, more than that may not be, or yet get there.
         """
-        self._delivery.leave()
+        return self._delivery.leave()
 
     def __enter__(self) -> Self:
         return self

@@ -172,9 +172,10 @@ class Outbox:
         self._ready = now
         self._backoff.reset()
 
-    def leave(self) -> None:
-        """Nothing more will be sent: somebody else goes on under its activity."""
+    def leave(self) -> Report:
+        """Nothing more will be sent: somebody else goes on under its activity. Returns what was left to say."""
         self.over = True
+        return self._news
 
     def give_up(self) -> None:
         """Nothing more will be sent, though something is left to say."""

@@ -116,19 +116,23 @@ class Link:
 
     def hand_back(self, job: Job, **news: Any) -> None:
         """Say this of it, and nothing more from here: it goes on elsewhere."""
+        left = False
 
         def handed_back(client: Client) -> bool:
-            if job.over:
+            nonlocal left
+            if job.over and not left:
                 return True
             if job.uuid is None:
                 return False
+            left, unsaid = True, job.leave()
+            if job.sending:  # or what it has said before could be what is heard last
+                return False
             try:
-                client.activities.report(job.uuid, fitted(**news))
+                client.activities.report(job.uuid, unsaid.then(fitted(**news)))
             except Unavailable:
                 raise
             except HeadwayError:  # it has ended meanwhile, or nobody knows of it
                 pass
-            job.leave()
             return True
 
         self.do(handed_back)
