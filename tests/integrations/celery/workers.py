@@ -90,7 +90,8 @@ class Shop:
     def find(self, **context: str) -> list[Row]:
         """Activities, live and ended."""
         live = self.client.activities.list(context=context).rows
-        return [*live, *self.client.activities.history(context=context, limit=100).rows]
+        ended = self.client.activities.history(context=context, limit=100).rows
+        return [*{row.uuid: row for row in (*live, *ended)}.values()]  # one may end in between
 
     def live(self, uuid: str, **members: Any) -> Row:
         """The activity once it is so."""

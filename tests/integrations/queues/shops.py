@@ -121,7 +121,8 @@ class Shop:
     def rows(self, **context: str) -> list[Row]:
         """Activities, live and ended."""
         live = self.client.activities.list(context=context).rows
-        return [*live, *self.client.activities.history(context=context).rows]
+        ended = self.client.activities.history(context=context).rows
+        return [*{row.uuid: row for row in (*live, *ended)}.values()]  # one may end in between
 
     def row(self, id: str) -> Row:
         """The activity of a task, once it has one."""

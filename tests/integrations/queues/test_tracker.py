@@ -70,7 +70,8 @@ def tracker(url: str) -> Iterator[Make]:
 def rows(client: Client, id: str) -> list[Row]:
     """Live and ended."""
     context = {"taskID": id}
-    return [*client.activities.list(context=context).rows, *client.activities.history(context=context).rows]
+    live, ended = client.activities.list(context=context).rows, client.activities.history(context=context).rows
+    return [*{row.uuid: row for row in (*live, *ended)}.values()]  # one may end in between
 
 
 def row(client: Client, id: str) -> Row:
