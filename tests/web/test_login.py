@@ -95,6 +95,16 @@ async def test_a_link_into_a_page_that_is_open_changes_who_is_there_in_every_tab
         await expect(tab.row("Hers")).to_have_count(0)
 
 
+async def test_signing_in_lets_every_tab_in(dashboards: Dashboards) -> None:
+    context = await dashboards.context()
+    first, second = [await (await dashboards.tab(context)).go() for _ in range(2)]
+    for tab in (first, second):
+        await is_out(tab)
+    await sign_in(second, second.whole.tokens["alice"])
+    for tab in (second, first):
+        await expect(tab.connection).to_have_text("live")
+
+
 async def test_signing_out_ends_the_session_in_every_tab(dashboards: Dashboards) -> None:
     context = await dashboards.context("alice")
     first, second = await dashboards.tab(context), await dashboards.tab(context)

@@ -20,6 +20,9 @@ let views = new Map();
 let linked = { state: "connecting", since: Date.now() };
 let begun = 0;
 let left = false; // somebody was signed in here, and is no more
+let arriving = Promise.resolve(); // by a link, which ends the session before: whoever asks then waits for the next
+
+const tabs = new BroadcastChannel(`headway-page ${new URL(".", location.href).pathname}`);
 
 const SPENT = "This link is used up, or too old.";
 const OUT = "You are signed out. Sign in, and it goes on where you were.";
@@ -133,14 +136,17 @@ async function begin() {
   if (shared) return visit(shared);
   document.querySelector(".brand").href = "#/";
   try {
-    const arrived = await takeLink(api);
+    arriving = arriving.catch(() => {}).then(() => takeLink(api));
+    const arrived = await arriving;
     const found = arrived || (await session(api));
     const names = found && new Names(api, found);
     await names?.learn();
     if (turn !== begun) return; // a later one is on its way
     [user, page.names] = [found, names];
-    if (user) left = false;
-    else main.replaceChildren(login(api, begin, { trouble: arrived === null ? SPENT : "", notice: left ? OUT : "" }));
+    if (user) {
+      left = false;
+      tabs.postMessage("in");
+    } else main.replaceChildren(login(api, begin, { trouble: arrived === null ? SPENT : "", notice: left ? OUT : "" }));
   } catch {
     if (turn !== begun) return;
     main.replaceChildren(h("p", { class: "notice", role: "status" }, "The server does not answer; trying again."));
@@ -167,6 +173,8 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   (main.querySelector(".view:not([hidden]) headway-activities") ?? main).focus();
 });
 
+// A tab that asked while another was signing in has heard of nobody.
+tabs.addEventListener("message", () => user || guest || begin());
 // A link may be opened where the page is open already.
 addEventListener("hashchange", () => (guest || /^#(link|shared)=/.test(location.hash) ? begin() : route()));
 setInterval(tellConnection, 1_000);
