@@ -76,8 +76,10 @@ def test_what_waits_in_the_sockets_of_a_server_is_counted() -> None:
 
 
 def test_memory_is_read_once_it_is_at_rest() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+    program = "import time; print('there', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         try:
+            assert process.stdout is not None and process.stdout.readline()
             assert memory.at_rest(process.pid) >= KIB * KIB
         finally:
             process.kill()
