@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from headway.core.activity import Activity, State
 from headway.core.errors import Unavailable
 from headway.hub import Activities
+from headway.stores import open_store
+from headway.testing.opened import Opened
 
 DEADLINE = 60.0
 """Seconds after which a test does not wait any longer."""
@@ -18,6 +20,16 @@ DEADLINE = 60.0
 async def nodes(url: str, count: int = 2) -> AsyncIterator[list[Activities]]:
     async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
         yield [await stack.enter_async_context(Activities(url)) for _ in range(count)]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Opened]:
+    async with asyncio.timeout(DEADLINE):
+        store = await Opened(open_store(url)).open()
+        try:
+            yield store
+        finally:
+            await store.store.close()
 
 
 async def until(condition: object) -> None:

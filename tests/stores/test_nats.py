@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import signal
 import socket
 import sys
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -20,8 +19,6 @@ import pytest
 
 from headway.core.activity import State
 from headway.core.errors import StorageFull, Unavailable
-from headway.core.lifecycle import Report
-from headway.core.view import Event
 from headway.stores import StoreError, nats_address, open_store
 from headway.stores.nats import NatsStore
 from headway.stores.nats_address import parse_address
@@ -29,7 +26,7 @@ from headway.testing.opened import AT, Opened, ending, reporting
 from tests.certificates import self_signed
 from tests.client.scripted_server import free_port
 from tests.stores.nats_servers import NatsServer, nats_server
-from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
+from tests.stores.outages import DEADLINE, insisted, nodes, opened, until
 
 
 @pytest.fixture(scope="module")
@@ -51,114 +48,12 @@ def url(shared: NatsServer) -> str:
     return f"{shared.url}?namespace={uuid4()}"
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Opened]:
-    async with asyncio.timeout(DEADLINE):
-        store = await Opened(NatsStore(url)).open()
-        try:
-            yield store
-        finally:
-            await store.store.close()
-
-
 def streams_of(opened: Opened) -> NatsStore:
     assert isinstance(opened.store, NatsStore)
     return opened.store
 
 
 # Away
-
-
-async def test_nothing_acknowledged_is_missing_when_the_server_was_killed_meanwhile(server: NatsServer) -> None:
-    async with nodes(server.url) as both:
-        running = [asyncio.create_task(busy(node)) for node in both for _ in range(4)]
-        for _ in range(3):
-            await asyncio.sleep(0.1)
-            await asyncio.to_thread(server.kill)
-            await asyncio.sleep(0.1)
-            await asyncio.to_thread(server.start)
-        await asyncio.sleep(1.0)
-        for task in running:
-            task.cancel()
-        acknowledged = [ended for task in running for ended in (await task)]
-        assert len(acknowledged) > 20
-        for node in both:
-            await node.store.sync()
-            told = kinds(node)
-            assert [activity for activity in acknowledged if told.get(activity) != ["started", "ended"]] == []
-
-
-async def test_each_lifecycle_event_is_told_once_to_a_watcher_who_stays_through_an_outage(server: NatsServer) -> None:
-    async with nodes(server.url) as (here, there):
-        told: Counter[tuple[str, str]] = Counter()
-
-        async def watch() -> None:
-            async for event in there.watch(None):
-                assert isinstance(event, Event)
-                told[event.activity.uuid, event.kind.value] += 1
-
-        watching = asyncio.create_task(watch())
-        await asyncio.sleep(0)
-        first = await insisted(here)
-        await asyncio.to_thread(server.kill)
-        here.report(first.uuid, Report(progress=40))
-        await asyncio.to_thread(server.start)
-        second = await insisted(here)
-        await until(lambda: there.list() and there.list()[0].progress.percent == 40)
-        for activity in (first, second):
-            await here.finish(activity.uuid, State.SUCCEEDED)
-        await until(lambda: told[second.uuid, "ended"])
-        watching.cancel()
-        assert all(count == 1 for (_, kind), count in told.items() if kind != "updated")
-        assert {kind for uuid, kind in told if uuid == first.uuid} >= {"started", "ended"}
-
-
-async def test_a_server_that_hangs_is_unavailable_and_then_well_again(server: NatsServer) -> None:
-    async with nodes(server.url, 1) as (node,):
-        server.signal(signal.SIGSTOP)
-        hanging = asyncio.create_task(insisted(node))
-        await asyncio.sleep(0.2)
-        server.signal(signal.SIGCONT)
-        assert (await hanging).uuid in {activity.uuid for activity in node.list()}
-
-
-async def test_an_end_that_is_put_back_is_told_to_nobody_again(server: NatsServer) -> None:
-    async with nodes(server.url) as both, opened(server.url) as third:
-        await third.run("a")
-        for node in both:
-            await node.store.sync()
-        await asyncio.to_thread(server.kill)
-        shutil.rmtree(server.folder)
-        await asyncio.to_thread(server.start)
-        later = await insisted(both[0])
-        await until(lambda: third.published[-1].uuid == later.uuid)
-        back = await third.store.get("a")
-        assert back is not None and back.revision > third.revisions[1]
-        assert [each.state for each in third.published if each.uuid == "a"] == [State.RUNNING, State.SUCCEEDED]
-
-
-async def test_what_a_server_has_lost_is_put_back_by_those_who_know_it(server: NatsServer) -> None:
-    async with nodes(server.url) as both:
-        here, there = both
-        live, ended = await insisted(here), await insisted(there)
-        await here.finish(ended.uuid, State.FAILED, error="why")
-        position = here.feed(None).view.revision
-        await asyncio.to_thread(server.kill)
-        shutil.rmtree(server.folder)
-        await asyncio.to_thread(server.start)
-        later = await insisted(there)
-        assert later.revision > position
-        await until(lambda: all(live.uuid in {each.uuid for each in node.list()} for node in both))
-        for node in both:
-            await until(lambda node=node: not node.degraded)
-            await node.store.sync()
-            assert kinds(node)[ended.uuid] == ["started", "ended"]
-        await here.finish(live.uuid, State.SUCCEEDED)
-        async with nodes(server.url, 1) as (third,):
-            assert third.epoch == here.epoch
-            assert (await third.get(ended.uuid)).error == "why"
-            assert (await third.get(live.uuid)).state is State.SUCCEEDED
-            assert {activity.uuid for activity in third.list()} == {later.uuid}
 
 
 async def test_a_server_set_back_to_an_older_state_gives_no_revision_out_again(server: NatsServer) -> None:
@@ -236,16 +131,6 @@ async def test_another_history_on_the_server_is_refused(
         assert [record.uuid for record in store.published] == ["a"]
 
 
-async def test_commits_fail_soon_while_nobody_answers(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.stores.nats_commits.PATIENCE", 0.1)
-    async with opened(server.url) as store:
-        await asyncio.to_thread(server.kill)
-        for question in (store.start("a"), store.store.sync(), store.store.get("a"), store.store.beat(["a"])):
-            with pytest.raises(Unavailable):
-                await question
-        await asyncio.to_thread(server.start)
-
-
 async def test_a_consumer_that_is_deleted_is_made_anew(url: str) -> None:
     async with opened(url) as store:
         streams = streams_of(store)._streams
@@ -286,15 +171,6 @@ async def test_of_two_nodes_that_write_at_once_one_is_first_and_the_other_is_tol
             assert sorted(revision is None for (revision,) in answers) == [False, True]
             for node in (here, there):
                 assert node.published[-1].ended
-
-
-async def test_namespaces_know_nothing_of_each_other(shared: NatsServer) -> None:
-    async with opened(f"{shared.url}?namespace=one-{uuid4()}") as one, opened(f"{shared.url}?namespace=two") as two:
-        await one.start("a")
-        await two.store.sync()
-        assert await two.store.get("a") is None
-        assert two.published == []
-        assert one.snapshot.epoch != two.snapshot.epoch
 
 
 async def test_what_others_write_is_dropped_and_counted(url: str) -> None:
@@ -541,11 +417,6 @@ def test_a_store_is_named_without_its_password(url: str, name: str) -> None:
     assert parse_address(url).name == name
 
 
-async def test_nobody_at_the_address_is_told_at_once() -> None:
-    with pytest.raises(StoreError, match="cannot use the store at"):
-        await NatsStore(f"nats://127.0.0.1:{free_port()}").open(lambda _: None)
-
-
 @pytest.mark.parametrize("error", [RuntimeError("the handler is closed"), ConnectionResetError()])
 async def test_a_connection_that_breaks_while_it_is_closed_leaves_nothing_behind(url: str, error: Exception) -> None:
     lost, nobody = asyncio.Event(), AsyncMock()
@@ -556,11 +427,3 @@ async def test_a_connection_that_breaks_while_it_is_closed_leaves_nothing_behind
     await connection.close()
     await until(subscription._wait_for_msgs_task.done)
     assert lost.is_set()
-
-
-async def test_a_closed_store_can_be_opened_again(url: str) -> None:
-    store = NatsStore(url)
-    for _ in range(2):
-        opening = await Opened(store).open()
-        await store.close()
-        assert opening.published == []

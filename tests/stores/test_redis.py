@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from headway.core.activity import Activity, State
-from headway.core.errors import HeadwayError, StorageFull, Unavailable
-from headway.core.lifecycle import Report
-from headway.core.view import Event
+from headway.core.errors import StorageFull, Unavailable
 from headway.hub import Activities
 from headway.stores import StoreError, open_store
 from headway.stores.redis import GROUP, RedisStore
 from headway.stores.redis_address import parse_address
 from headway.stores.redis_records import Records
 from headway.stores.redis_vault import RedisVault
-from headway.testing.opened import AT, Opened, ending, reporting, starting
+from headway.testing.opened import AT, ending, reporting, starting
 from tests.certificates import self_signed
 from tests.faults.fault_proxy import FaultProxy
-from tests.stores.outages import DEADLINE, busy, insisted, kinds, nodes, until
+from tests.stores.outages import DEADLINE, insisted, kinds, nodes, opened, until
 from tests.stores.redis_servers import RedisServer, free_port, redis_server
 
 
@@ -49,110 +46,7 @@ def url(shared: RedisServer) -> str:
     return f"{shared.url}?namespace={uuid4()}"
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Opened]:
-    async with asyncio.timeout(DEADLINE):
-        store = await Opened(RedisStore(url)).open()
-        try:
-            yield store
-        finally:
-            await store.store.close()
-
-
 # Away
-
-
-async def test_nothing_acknowledged_is_missing_when_the_server_was_killed_meanwhile(server: RedisServer) -> None:
-    async with nodes(server.url) as both:
-        running = [asyncio.create_task(busy(node)) for node in both for _ in range(4)]
-        for _ in range(3):
-            await asyncio.sleep(0.1)
-            await asyncio.to_thread(server.kill)
-            await asyncio.sleep(0.1)
-            await asyncio.to_thread(server.start)
-        await asyncio.sleep(0.3)
-        for task in running:
-            task.cancel()
-        acknowledged = [ended for task in running for ended in (await task)]
-        assert len(acknowledged) > 20
-        for node in both:
-            await node.store.sync()
-            told = kinds(node)
-            assert [activity for activity in acknowledged if told.get(activity) != ["started", "ended"]] == []
-            assert all(each in (["started"], ["started", "ended"], ["started", "updated"]) for each in told.values())
-
-
-async def test_each_lifecycle_event_is_told_once_to_a_watcher_who_stays_through_an_outage(server: RedisServer) -> None:
-    async with nodes(server.url) as (here, there):
-        told: Counter[tuple[str, str]] = Counter()
-
-        async def watch() -> None:
-            async for event in there.watch(None):
-                assert isinstance(event, Event)
-                told[event.activity.uuid, event.kind.value] += 1
-
-        watching = asyncio.create_task(watch())
-        await asyncio.sleep(0)
-        first = await insisted(here)
-        await asyncio.to_thread(server.kill)
-        here.report(first.uuid, Report(progress=40))
-        await asyncio.to_thread(server.start)
-        second = await insisted(here)
-        await until(lambda: there.list() and there.list()[0].progress.percent == 40)
-        for activity in (first, second):
-            await here.finish(activity.uuid, State.SUCCEEDED)
-        await until(lambda: told[second.uuid, "ended"])
-        watching.cancel()
-        assert all(count == 1 for (_, kind), count in told.items() if kind != "updated")
-        assert {kind for uuid, kind in told if uuid == first.uuid} >= {"started", "ended"}
-
-
-async def test_a_server_that_hangs_is_unavailable_and_then_well_again(server: RedisServer) -> None:
-    import signal
-
-    async with nodes(server.url, 1) as (node,):
-        server.signal(signal.SIGSTOP)
-        hanging = asyncio.create_task(insisted(node))
-        await asyncio.sleep(0.2)
-        server.signal(signal.SIGCONT)
-        assert (await hanging).uuid in {activity.uuid for activity in node.list()}
-
-
-async def test_an_end_that_is_put_back_is_told_to_nobody_again(server: RedisServer) -> None:
-    async with nodes(server.url) as both, opened(server.url) as third:
-        await third.run("a")
-        for node in both:
-            await node.store.sync()
-        await asyncio.to_thread(server.kill)
-        shutil.rmtree(server.folder)
-        await asyncio.to_thread(server.start)
-        later = await insisted(both[0])
-        await until(lambda: third.published[-1].uuid == later.uuid)
-        back = await third.store.get("a")
-        assert back is not None and back.revision > third.revisions[1]
-        assert [each.state for each in third.published if each.uuid == "a"] == [State.RUNNING, State.SUCCEEDED]
-
-
-async def test_what_a_server_has_lost_is_put_back_by_those_who_know_it(server: RedisServer) -> None:
-    async with nodes(server.url) as both:
-        here, there = both
-        live, ended = await insisted(here), await insisted(there)
-        await here.finish(ended.uuid, State.FAILED, error="why")
-        position = here.feed(None).view.revision
-        await asyncio.to_thread(server.kill)
-        shutil.rmtree(server.folder)
-        await asyncio.to_thread(server.start)
-        later = await insisted(there)
-        assert later.revision > position
-        for node in both:
-            await node.store.sync()
-            assert kinds(node)[ended.uuid] == ["started", "ended"]
-        await here.finish(live.uuid, State.SUCCEEDED)
-        async with nodes(server.url, 1) as (third,):
-            assert third.epoch == here.epoch
-            assert (await third.get(ended.uuid)).error == "why"
-            assert (await third.get(live.uuid)).state is State.SUCCEEDED
-            assert {activity.uuid for activity in third.list()} == {later.uuid}
 
 
 async def test_of_what_was_lost_the_newest_version_that_any_node_knows_is_put_back(server: RedisServer) -> None:
@@ -219,27 +113,6 @@ async def test_what_was_lost_is_put_back_though_others_have_gone_on_meanwhile(se
             assert all(kinds(node)[uuid] == ["started"] for uuid in known)
 
 
-async def test_and_so_it_is_on_a_server_that_has_nothing_at_all(server: RedisServer) -> None:
-    """As a replica that took over before it had copied anything; the first to reach it knows of nothing either."""
-    async with FaultProxy(server.port) as to_one, FaultProxy(server.port) as to_other, AsyncExitStack() as stack:
-        (one,), (other,) = [
-            await stack.enter_async_context(nodes(f"redis://127.0.0.1:{way.port}", 1)) for way in (to_one, to_other)
-        ]
-        to_one.refuse(True)
-        lost = await insisted(other)
-        to_other.refuse(True)
-        await asyncio.to_thread(server.kill)
-        shutil.rmtree(server.folder)
-        server.folder.mkdir()
-        await asyncio.to_thread(server.start)
-        to_one.refuse(False)
-        newer = await insisted(one)
-        to_other.refuse(False)
-        for node in (one, other):
-            await until(lambda node=node: {each.uuid for each in node.list()} == {lost.uuid, newer.uuid})
-            assert all(kinds(node)[each.uuid] == ["started"] for each in (lost, newer))
-
-
 async def test_a_server_that_was_started_again_and_lost_nothing_tells_nothing_again(server: RedisServer) -> None:
     async with opened(server.url) as here, nodes(server.url, 1) as (there,):
         await here.run("a")
@@ -295,26 +168,7 @@ async def _again(change: Callable[[], Awaitable[Activity]]) -> Activity:
         await asyncio.sleep(0.01)
 
 
-async def test_commits_fail_soon_while_nobody_answers(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headway.stores.redis.PATIENCE", 0.1)
-    async with opened(server.url) as store:
-        await asyncio.to_thread(server.kill)
-        for question in (store.start("a"), store.store.sync(), store.store.get("a"), store.store.beat(["a"])):
-            with pytest.raises(Unavailable):
-                await question
-        await asyncio.to_thread(server.start)
-
-
 # Not alone on the server
-
-
-async def test_namespaces_know_nothing_of_each_other(shared: RedisServer) -> None:
-    async with opened(f"{shared.url}?namespace=one-{uuid4()}") as one, opened(f"{shared.url}?namespace=two") as two:
-        await one.start("a")
-        await two.store.sync()
-        assert await two.store.get("a") is None
-        assert two.published == []
-        assert one.snapshot.epoch != two.snapshot.epoch
 
 
 async def test_a_journal_that_is_gone_is_made_up_for_by_the_records(server: RedisServer) -> None:
@@ -751,17 +605,3 @@ def test_half_a_password_is_shown_to_nobody(scheme: str, password: str) -> None:
 )
 def test_a_store_is_named_without_its_password(url: str, name: str) -> None:
     assert parse_address(url).name == name
-
-
-async def test_nobody_at_the_address_is_told_at_once() -> None:
-    with pytest.raises(StoreError, match="cannot use the store at"):
-        await RedisStore(f"redis://127.0.0.1:{free_port()}").open(lambda _: None)
-
-
-async def test_a_closed_store_can_be_opened_again(url: str) -> None:
-    store = RedisStore(url)
-    for _ in range(2):
-        opening = await Opened(store).open()
-        with suppress(HeadwayError):
-            await store.close()
-        assert opening.published == []
